@@ -1,0 +1,172 @@
+"""The command line: `seqkit sentiment | train | evaluate | export | models`.
+
+Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
+it came from.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import seqkit
+
+
+class _Commands(click.Group):
+    """Turns the library's errors into one line, unless `--debug` asks for all of it."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except (ValueError, RuntimeError, OSError, ImportError, FloatingPointError) as error:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"seqkit: {' '.join(str(error).split())}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=_Commands)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(seqkit.__version__)
+def main(debug):
+    """Recurrent pipelines for language and speech: ready to answer, to train and to serve."""
+
+
+@main.command()
+@click.argument("source")
+@click.option("--model", default="sentiment-analysis", help="A bundled name, or a directory that was saved.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+@click.option("--batch-size", default=32, type=click.IntRange(1), help="Texts answered at once.")
+def sentiment(source, model, as_json, batch_size):
+    """Say whether text is negative, neutral or positive.
+
+    SOURCE is a text, the name of a file with one text a line, or - for standard input.
+    """
+    pipe = _quietly(lambda: seqkit.pipeline(model))
+    texts, answers = [], []
+    for text, answer in _answers(pipe, _texts(source), batch_size):
+        if as_json:
+            click.echo(json.dumps({"text": text, **dataclasses.asdict(answer)}, ensure_ascii=False))
+        else:
+            texts.append(text)
+            answers.append(answer)
+    if not as_json:
+        _print_labels(texts, answers)
+
+
+@main.command()
+@click.argument("task")
+@click.argument("examples", type=click.Path(exists=True, dir_okay=False))
+@click.option("--validation", type=click.Path(exists=True, dir_okay=False), help="Held-out examples.")
+@click.option("--output", required=True, type=click.Path(file_okay=False), help="Where the pipeline is saved.")
+@click.option("--run", "directory", type=click.Path(file_okay=False), help="Checkpoints and logs; goes on if broken.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A field of Config or Options.")
+def train(task, examples, validation, output, directory, settings):
+    """Train a pipeline on a manifest (.tsv, .csv or .jsonl with a header) and save it."""
+    config, options = {}, {}
+    known = _quietly(_option_names)
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise ValueError(f"--set expects NAME=VALUE; received {setting!r}.")
+        (options if name in known else config)[name] = _value(value)
+    pipe = _quietly(lambda: seqkit.build(task, **config))
+    pipe.fit(examples, validation=validation, directory=directory, **options)
+    pipe.save(output)
+    click.echo(output)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("examples", type=click.Path(exists=True, dir_okay=False))
+def evaluate(model, examples):
+    """Score a pipeline on a manifest; prints JSON."""
+    click.echo(json.dumps(_quietly(lambda: seqkit.pipeline(model)).evaluate(examples)))
+
+
+@main.command()
+@click.argument("model")
+@click.argument("directory", type=click.Path())
+def export(model, directory):
+    """Write a pipeline as a SavedModel for TensorFlow Serving, checked in a fresh process."""
+    click.echo(_quietly(lambda: seqkit.pipeline(model)).export(directory))
+
+
+@main.command()
+def models():
+    """List the pipelines that ship with seqkit."""
+    table = Table("name", "task", "size")
+    for name, directory in _quietly(seqkit.models).items():
+        size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+        table.add_row(name, json.loads((directory / "config.json").read_text())["task"], f"{size / 1e6:.1f} MB")
+    Console().print(table)
+
+
+def _texts(source):
+    """The texts that SOURCE names; a file's lines are read as they are needed."""
+    if source == "-":
+        return (line.rstrip("\r\n") for line in sys.stdin)
+    with contextlib.suppress(OSError, ValueError):  # a text may be too long, or hold what no file name can
+        if Path(source).is_file():
+            return (line.rstrip("\r\n") for line in Path(source).open(encoding="utf-8", errors="replace"))
+    if not any(sign.isspace() for sign in source) and Path(source).suffix in (".txt", ".tsv", ".csv"):
+        raise ValueError(f"There is no file {source!r}. To analyse these words as a text, pass them on standard input.")
+    return iter([source])
+
+
+def _answers(pipe, texts, batch_size):
+    """Pairs each text with its answer, as they come."""
+    kept = []
+
+    def read():
+        for text in texts:
+            kept.append(text)
+            yield text
+
+    for answer in pipe(read(), batch_size=batch_size):
+        yield kept.pop(0), answer
+
+
+def _print_labels(texts, answers):
+    table = Table("label", "score", "text")
+    for text, answer in zip(texts, answers):
+        colour = {"positive": "green", "negative": "red"}.get(answer.label, "default")
+        shown = text if len(text) <= 200 else f"{text[:200]}…"
+        table.add_row(
+            f"[{colour}]{answer.label}[/]",
+            f"{answer.score:.2f}",
+            "".join(c if c.isprintable() else " " for c in shown).replace("[", r"\["),
+        )
+    Console().print(table)
+
+
+def _option_names():
+    from seqkit.training import Options
+
+    return {field.name for field in dataclasses.fields(Options)}
+
+
+def _value(text):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _quietly(load):
+    """Runs what loads TensorFlow without the lines it writes to stderr while it starts, which no setting stops."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        return load()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

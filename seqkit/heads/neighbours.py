@@ -1,0 +1,72 @@
+"""Pretraining on bare text: each state tells its neighbour, as a language model in both directions.
+
+A forward state has read the text up to its step and predicts the next id; a backward state has read it from the end
+and predicts the previous one (Dai and Le, 2015; Peters et al., 2018). There is nothing to decode: this head is thrown
+away, what stays is the encoder it has taught.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+from seqkit.lengths import mask_of
+
+
+@keras.saving.register_keras_serializable("seqkit")
+class NeighboursHead(layers.Layer):
+    """Sampled softmax (Jean et al., 2015) over the encoder's own embedding.
+
+    Ids are sampled from a log-uniform distribution, near the true one where ids are sorted by frequency, as
+    SentencePiece's are.
+
+    Args:
+        embedding: the encoder's `keras.layers.Embedding`; its rows are the output weights too.
+        samples: int, wrong ids drawn for each batch.
+    """
+
+    monitor = None
+
+    def __init__(self, embedding, samples=1024, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding, self.samples = embedding, samples
+        self.forward_query = layers.Dense(embedding.output_dim)
+        self.backward_query = layers.Dense(embedding.output_dim)
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, states_shape):
+        half = (*states_shape[:-1], states_shape[-1] // 2)
+        self.forward_query.build(half)
+        self.backward_query.build(half)
+        self.bias = self.add_weight(shape=(self.embedding.input_dim, 1), initializer="zeros", name="bias")
+
+    def call(self, states, lengths, targets=None, training=False):
+        """states `(batch, steps, 2 * units)`, forward half first -> a query for the neighbour at each step."""
+        forward, backward = ops.split(states, 2, axis=-1)
+        return {"next": self.forward_query(forward), "previous": self.backward_query(backward)}
+
+    def loss(self, targets, outputs):
+        """Cross-entropy of the neighbours of each row, mean over its steps and both directions: `(batch,)`."""
+        ids, lengths = targets["ids"], targets["lengths"]
+        size = self.embedding.input_dim
+        draw = keras.random.uniform((self.samples,), seed=self.seed_generator)
+        sampled = ops.cast(ops.exp(draw * math.log(size + 1)), "int32") - 1
+        sampled = ops.clip(sampled, 0, size - 1)
+        after = self._losses(outputs["next"][:, :-1], ids[:, 1:], sampled)
+        before = self._losses(outputs["previous"][:, 1:], ids[:, :-1], sampled)
+        real = ops.cast(mask_of(after, lengths - 1), after.dtype)
+        return ops.sum((after + before) * real, axis=1) / ops.maximum(2 * ops.sum(real, axis=1), 1)
+
+    def _losses(self, queries, ids, sampled):
+        """queries `(batch, steps, width)`, the right ids `(batch, steps)` -> `(batch, steps)`."""
+        right = ops.sum(queries * ops.take(self.embedding.embeddings, ids, axis=0), axis=-1)
+        right = right + ops.take(self.bias, ids, axis=0)[..., 0] - self._log_expected(ids)
+        wrong = ops.matmul(queries, ops.transpose(ops.take(self.embedding.embeddings, sampled, axis=0)))
+        wrong = wrong + ops.take(self.bias, sampled, axis=0)[:, 0] - self._log_expected(sampled)
+        wrong = ops.where(ids[..., None] == sampled, -1e9, wrong)  # drawn by chance, but right here
+        return ops.logaddexp(right, ops.logsumexp(wrong, axis=-1)) - right
+
+    def _log_expected(self, ids):
+        """Log of how often each id is drawn: `log(1 + 1 / (id + 1)) / log(size + 1)`, `samples` times."""
+        place = ops.cast(ids, "float32") + 1
+        return ops.log(ops.log1p(1 / place) / math.log(self.embedding.input_dim + 1) * self.samples)

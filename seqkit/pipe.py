@@ -1,0 +1,236 @@
+"""A pipeline: frontend, encoder and head together, with one path from raw input to typed answer.
+
+Convention: `answer` is that path. Calling runs it, `evaluate` and early stopping measure it, `export` saves it. A
+pipeline is its task, its config, its assets (what was learnt from text: a vocabulary) and its weights; `save` writes
+these four and nothing else, so loading a stranger's directory runs nothing of theirs.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from seqkit import export, training
+from seqkit.data import read_examples
+from seqkit.model import SequenceModel
+
+FORMAT = 1  # of the directory that `save` writes
+_LARGEST_BATCH = 1 << 21  # size of a padded batch, in the frontend's units: bounds the memory a call takes
+
+
+class Pipeline:
+    """Args:
+    task: a module of `seqkit.tasks`.
+    config: its `Config`.
+    assets: dict of file name -> bytes that the task learnt from examples; None for a pipeline yet to be fitted.
+    """
+
+    def __init__(self, task, config, assets=None):
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(
+                f"Pipelines run on TensorFlow; Keras is set to {keras.backend.backend()!r}. "
+                "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
+            )
+        self.task, self.config, self.assets = task, config, None
+        if assets is not None:
+            self._build(assets)
+
+    def _build(self, assets):
+        with _seeded(self.config.seed):
+            self.frontend, encoder, head = self.task.build(self.config, assets)
+            self.model = SequenceModel(encoder, head)
+            features, lengths = self.frontend(self.frontend.collate(self.task.SAMPLES[:1]))
+            self.model({"features": features, "lengths": lengths})  # creates the weights
+        self.assets = assets
+        self._answer = tf.function(self.answer, input_signature=[self.frontend.signature])
+
+    def answer(self, batch):
+        """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
+        features, lengths = self.frontend(batch)
+        states, lengths = self.model.encoder(features, lengths, training=False)
+        return self.model.head.decode(states, lengths)
+
+    def __call__(self, inputs, batch_size=32):
+        """Answers one input, a list of them, or a stream.
+
+        Args:
+            inputs: one raw input -> one answer; a list or tuple -> a list; an iterator or generator -> a generator
+                that reads `batch_size` inputs at a time.
+            batch_size: int, inputs answered at once. Very long ones are answered in smaller batches.
+
+        Returns:
+            The task's answers, in the order of the inputs.
+
+        Raises:
+            ValueError: an input is of the wrong kind; the message says which.
+            RuntimeError: the pipeline has not been trained.
+        """
+        self._check_built()
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; received {batch_size}.")
+        if hasattr(inputs, "__next__"):
+            return self._stream_of(inputs, batch_size)
+        if isinstance(inputs, (list, tuple)):
+            return self._many(inputs, batch_size)
+        return self._many([inputs], 1)[0]
+
+    def _stream_of(self, inputs, batch_size):
+        waiting = []
+        for item in inputs:
+            waiting.append(item)
+            if len(waiting) == batch_size:
+                yield from self._many(waiting, batch_size)
+                waiting = []
+        yield from self._many(waiting, batch_size)
+
+    def _many(self, items, batch_size):
+        self.frontend.collate(items)  # refuses bad ones by their place in what the caller gave
+        sizes = [self.frontend.size(item) for item in items]
+        answers = [None] * len(items)
+        for places in _by_length(sizes, batch_size):
+            batch = self.frontend.collate([items[place] for place in places])
+            outputs = self._answer({name: tf.constant(value) for name, value in batch.items()})
+            columns = {name: value.numpy() for name, value in outputs.items()}
+            for row, place in enumerate(places):
+                answers[place] = self.model.head.typed(**{name: column[row] for name, column in columns.items()})
+        return answers
+
+    def fit(self, examples, validation=None, directory=None, verbose=True, **options):
+        """Trains on labelled examples.
+
+        Args:
+            examples: a manifest's path, `(input, target)` pairs, or a `tf.data.Dataset` of such pairs; see
+                `data.read_examples`.
+            validation: the like, held out. It is measured after each epoch, the best epoch's weights are kept, and
+                the head is calibrated on it.
+            directory: where checkpoints and logs go. The same call again goes on from the last checkpoint.
+            verbose: show a progress bar.
+            **options: `epochs`, `batch_size`, `learning_rate` and the other fields of `training.Options`.
+
+        Returns:
+            The history: a list with one dict an epoch.
+
+        Raises:
+            ValueError: an example, an option or the directory does not fit; nothing has been trained then.
+        """
+        options = training.Options(**{"seed": self.config.seed, **options})
+        examples = self._read(examples)
+        validation = None if validation is None else self._read(validation)
+        if self.assets is None:
+            self._build(self.task.learn(self.config, examples))
+        for pairs in (examples, validation or ()):
+            self.frontend.collate([x for x, _ in pairs])
+            self.model.head.check([y for _, y in pairs])
+        identity = {"task": self.task.NAME, "config": dataclasses.asdict(self.config)}
+        history = training.fit(
+            self.model,
+            self.frontend,
+            examples,
+            options,
+            evaluate=None if validation is None else lambda: self.evaluate(validation),
+            monitor=self.model.head.monitor,
+            directory=directory,
+            identity=identity,
+            verbose=verbose,
+        )
+        if validation is not None:
+            self.model.head.calibrate(self([x for x, _ in validation]), [y for _, y in validation])
+        return history
+
+    def evaluate(self, examples, batch_size=32):
+        """Answers labelled examples and scores the answers: a dict of the task's metrics, by name."""
+        pairs = self._read(examples)
+        truths = [y for _, y in pairs]
+        self._check_built()
+        self.model.head.check(truths)
+        return self.model.head.evaluate(self([x for x, _ in pairs], batch_size), truths)
+
+    def export(self, directory):
+        """Writes a SavedModel that answers as this pipeline does, and checks that it does: see `export.export`."""
+        self._check_built()
+        return export.export(self.model, self.frontend, self.answer, directory, self.task.SAMPLES)
+
+    def save(self, directory, card="", half=False):
+        """Writes the pipeline as a directory that `seqkit.pipeline(directory)` loads.
+
+        Args:
+            directory: replaced if it holds a pipeline already; anything else there is refused.
+            card: text of `CARD.md`: what the model was trained on, and how well it does.
+            half: store weights in half the space, rounded to float16. Load it again to answer with what was stored.
+        """
+        self._check_built()
+        directory = Path(directory)
+        if directory.exists() and any(directory.iterdir()) and not (directory / "config.json").exists():
+            raise FileExistsError(f"{directory} holds something that is not a pipeline. Choose another directory.")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".save-") as work:
+            new = Path(work) / "new"
+            (new / "assets").mkdir(parents=True)
+            described = {"format": FORMAT, "task": self.task.NAME, "config": dataclasses.asdict(self.config)}
+            (new / "config.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+            for name, content in self.assets.items():
+                (new / "assets" / name).write_bytes(content)
+            (new / "CARD.md").write_text(card, encoding="utf-8")
+            self.model.save_weights(new / "model.weights.h5")
+            if half:
+                _round_weights(new / "model.weights.h5")
+            if directory.exists():
+                os.replace(directory, Path(work) / "old")
+            shutil.move(new, directory)
+
+    def _read(self, examples):
+        (name,) = self.task.INPUTS
+        return read_examples(examples, name, self.task.TARGET)
+
+    def _check_built(self):
+        if self.assets is None:
+            raise RuntimeError(f"This {self.task.NAME} pipeline is not trained yet: call fit(examples) first.")
+
+
+def _by_length(sizes, batch_size):
+    """Groups places into batches of like size, none larger than the memory bound allows unless it is one item."""
+    batch = []
+    for place in sorted(range(len(sizes)), key=sizes.__getitem__):
+        # Sizes grow, so the newcomer's is the one that all of the batch is padded to.
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * sizes[place] > _LARGEST_BATCH):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Makes weights follow from `seed`. Keras draws the seeds of its initializers from Python's generator."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def _round_weights(path):
+    import h5py
+
+    whole = path.with_name("whole.h5")
+    os.replace(path, whole)
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                half = item.dtype == "float32" and item.shape != ()
+                target.create_dataset(name, data=item[()].astype("float16") if half else item[()])
+            else:
+                target.require_group(name)
+
+        source.visititems(copy)
+    whole.unlink()

@@ -1,0 +1,70 @@
+"""Trained pipelines: those that ship in the package, and directories that `save` wrote.
+
+Convention: a bundled pipeline is such a directory under `weights/`; nothing is ever downloaded.
+"""
+
+import functools
+import json
+import os
+from pathlib import Path
+
+from seqkit.pipe import FORMAT
+from seqkit.tasks import ALIASES, TASKS, build
+
+_WEIGHTS = Path(__file__).parent / "weights"
+DEFAULTS = {"sentiment-analysis": "sentiment-en"}  # what a task's name alone loads
+
+
+def models():
+    """The bundled pipelines: dict of name -> directory."""
+    return {path.parent.name: path.parent for path in sorted(_WEIGHTS.glob("*/config.json"))}
+
+
+def pipeline(name):
+    """Loads a trained pipeline.
+
+    Args:
+        name: a task ("sentiment-analysis"), for its bundled default; a bundled name ("sentiment-en"); or a directory
+            that `Pipeline.save` wrote.
+
+    Returns:
+        A `Pipeline`.
+
+    Raises:
+        ValueError: there is nothing of that name, or the directory is not of a form this version reads.
+    """
+    bundled = models()
+    directory = bundled.get(DEFAULTS.get(ALIASES.get(name, name), name), Path(name))
+    if not (directory / "config.json").is_file():
+        raise ValueError(
+            f"There is no pipeline {os.fspath(name)!r}. Expected a task ({', '.join(sorted(TASKS))}), "
+            f"a bundled name ({', '.join(bundled) or 'none'}), or a directory with a config.json."
+        )
+    return _load(directory)
+
+
+def _load(directory):
+    try:
+        described = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        form, task, config = described.pop("format"), described.pop("task"), described.pop("config")
+    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{directory}/config.json is damaged ({type(error).__name__}: {error}).") from error
+    if form != FORMAT:
+        raise ValueError(f"{directory} has format {form!r}; this version of seqkit reads format {FORMAT}.")
+    if described:
+        raise ValueError(f"{directory}/config.json has unknown keys {sorted(described)}.")
+    assets = {path.name: path.read_bytes() for path in sorted((directory / "assets").iterdir())}
+    pipe = build(task, assets, **config)
+    try:
+        pipe.model.load_weights(directory / "model.weights.h5")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{directory}/model.weights.h5 does not hold this pipeline's weights: {error}") from error
+    return pipe
+
+
+_once = functools.cache(pipeline)
+
+
+def analyze_sentiment(text):
+    """The sentiment of English text, by the bundled model: one `str` -> a `Label`, a list -> a list."""
+    return _once("sentiment-analysis")(text)

@@ -1,0 +1,94 @@
+"""Text <-> ids, in graph.
+
+Convention: the same four ids open every vocabulary, `PAD, START, END, UNKNOWN = 0, 1, 2, 3`, and `PAD` is also the
+CTC blank. A tokenizer is made from the bytes that a pipeline keeps among its assets, and holds constants only.
+Left out: `START` is never added here; who decodes step by step adds it.
+"""
+
+import io
+
+import tensorflow as tf
+
+PAD, START, END, UNKNOWN = range(4)
+
+
+def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
+    """Learns a SentencePiece unigram model (Kudo, 2018).
+
+    Args:
+        texts: iterable of `str`; line breaks count as spaces.
+        vocabulary: int, largest number of pieces, the four shared ids included; a small corpus yields fewer.
+        case_sensitive: keep upper case. Text is NFKC-normalised either way, inside the model that is returned.
+        seed: int; the same texts and seed give the same model.
+
+    Returns:
+        The serialized model, `bytes`.
+
+    Raises:
+        ValueError: no text holds a character.
+    """
+    import sentencepiece
+
+    lines = (" ".join(text.replace("\0", " ").split()) for text in texts)
+    lines = [line for line in lines if line]
+    if not lines:
+        raise ValueError("A vocabulary needs text to learn from; received no text that is not empty.")
+    sentencepiece.set_random_generator_seed(seed)
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=model,
+        vocab_size=vocabulary,
+        hard_vocab_limit=False,
+        normalization_rule_name="nmt_nfkc" if case_sensitive else "nmt_nfkc_cf",
+        max_sentence_length=1 << 20,  # bytes; the default of 4192 would drop long reviews without a word
+        num_threads=1,  # the order of its sums, and so the model, depends on the number of threads
+        pad_id=PAD,
+        bos_id=START,
+        eos_id=END,
+        unk_id=UNKNOWN,
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+class SentencePieceTokenizer(tf.Module):
+    """SentencePiece (Kudo and Richardson, 2018) as a TensorFlow op; normalisation is part of the model.
+
+    Args:
+        model: `bytes`, a serialized SentencePiece model whose first four ids are the shared ones.
+
+    Attributes:
+        size: int, number of pieces.
+    """
+
+    def __init__(self, model):
+        super().__init__(name="sentencepiece")
+        try:
+            import tensorflow_text  # only here: it has no Windows wheels, and other tokenizers do without it
+        except ImportError as error:
+            raise ImportError(
+                "This pipeline reads text through SentencePiece, which needs the package `tensorflow-text` of the "
+                f"same minor version as TensorFlow {tf.__version__}; it has wheels for Linux and for Macs with an "
+                f"M processor. Importing it failed with: {error}"
+            ) from error
+        self._op = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+        self.size = int(self._op.vocab_size())
+
+    def encode(self, text):
+        """`(batch,)` UTF-8 strings -> ids `(batch, steps)` int32 padded with `PAD`, lengths `(batch,)` int32.
+
+        Every row ends in `END`, so the empty text has one step.
+        """
+        ids = self._op.tokenize(text)
+        ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
+        return ids.to_tensor(PAD), tf.cast(ids.row_lengths(), tf.int32)
+
+    def decode(self, ids, lengths):
+        """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""
+        rows = tf.RaggedTensor.from_tensor(ids, lengths=tf.cast(lengths, tf.int64))
+        return self._op.detokenize(tf.ragged.boolean_mask(rows, rows > UNKNOWN))
+
+    def pieces(self, ids):
+        """ids of any shape -> the pieces they stand for, strings of the same shape; `▁` opens a word."""
+        return tf.reshape(self._op.id_to_string(tf.reshape(ids, [-1])), tf.shape(ids))
