@@ -1,0 +1,53 @@
+"""Which way a recurrent layer computes, and how to hold it to one.
+
+    fused   the loop of `loop.py`, compiled by XLA; also where steps are unknown while tracing but training: shapes are
+            known when it runs, and steps are padded to a power of two so that few programs are compiled
+    graph   the same loop as plain TensorFlow ops: inference with unknown shapes, and every export
+    cudnn   a GPU, through Keras
+    scan    `keras.ops.scan`, differentiated by the backend: TPU
+    keras   Keras's own loop: other backends, and arguments no other path has (`unroll=True`)
+
+The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing under `keras.export`
+(`model.export`, `ExportArchive.add_endpoint`) is noticed and takes "graph" by itself. Whoever traces a `tf.function` that is
+exported *later* does it under `with portable():`, since what was traced is not traced again.
+
+Left out: what each path computes.
+"""
+
+import contextlib
+import contextvars
+import sys
+
+_held = contextvars.ContextVar("seqkit_recurrent_path", default=None)
+
+
+@contextlib.contextmanager
+def only(path):
+    """Hold every recurrent layer called or traced inside to one path: "fused", "graph", "cudnn", "scan" or "keras"."""
+    known = ("fused", "graph", "cudnn", "scan", "keras")
+    if path not in known:
+        raise ValueError(f"Unknown path. Expected one of {known}. Received: {path!r}")
+    token = _held.set(path)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def portable():
+    """Trace for other machines: core TensorFlow ops only, no XLA, no cuDNN. A context manager."""
+    return only("graph")
+
+
+def held():
+    """The path layers are held to here, or None."""
+    return _held.get() or ("graph" if _exporting() else None)
+
+
+def _exporting():
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(("keras.src.export", "tensorflow.python.saved_model")):
+            return True
+        frame = frame.f_back
+    return False
