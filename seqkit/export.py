@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
+
+from seqkit.layers import portable
 
 # What a CPU server without Python and with XLA switched off (as TensorFlow Serving ships) cannot run.
 _UNSERVABLE = ("Cudnn", "PyFunc", "EagerPyFunc", "XlaLaunch")
@@ -61,11 +62,13 @@ def export(model, frontend, answer, directory, samples):
         saved, questions, answers = (Path(work) / name for name in ("model", "questions", "answers"))
         questions.mkdir()
         answers.mkdir()
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.track(frontend)
-        archive.add_endpoint("serving_default", answer, input_signature=[frontend.signature])
-        archive.write_out(str(saved), verbose=False)
+        artifact = tf.Module()
+        # Keras's own variables would load in Python and be missing in C++; what they wrap is found by both.
+        artifact.weights = [variable.value for variable in model.variables]
+        artifact.frontend = frontend
+        with portable():
+            serve = tf.function(answer, input_signature=[frontend.signature], autograph=False).get_concrete_function()
+        tf.saved_model.save(artifact, str(saved), signatures={"serving_default": serve})
         check_servable(saved)
         batch = {name: tf.constant(value) for name, value in frontend.collate(list(samples)).items()}
         expected = {name: value.numpy() for name, value in answer(batch).items()}

@@ -7,6 +7,7 @@ these four and nothing else, so loading a stranger's directory runs nothing of t
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -20,6 +21,7 @@ import tensorflow as tf
 from seqkit import export, training
 from seqkit.data import read_examples
 from seqkit.model import SequenceModel
+from seqkit.results import explain_words
 
 FORMAT = 1  # of the directory that `save` writes
 _LARGEST_BATCH = 1 << 21  # size of a padded batch, in the frontend's units: bounds the memory a call takes
@@ -46,10 +48,14 @@ class Pipeline:
         with _seeded(self.config.seed):
             self.frontend, encoder, head = self.task.build(self.config, assets)
             self.model = SequenceModel(encoder, head)
-            features, lengths = self.frontend(self.frontend.collate(self.task.SAMPLES[:1]))
-            self.model({"features": features, "lengths": lengths})  # creates the weights
+            self._create(self.model)
         self.assets = assets
-        self._answer = tf.function(self.answer, input_signature=[self.frontend.signature])
+        self._answer = tf.function(self.answer, input_signature=[self.frontend.signature], autograph=False)
+
+    def _create(self, model):
+        """Creates the weights of a model by calling it once."""
+        features, lengths = self.frontend(self.frontend.collate(self.task.SAMPLES[:1]))
+        model({"features": features, "lengths": lengths})
 
     def answer(self, batch):
         """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
@@ -81,6 +87,24 @@ class Pipeline:
             return self._many(inputs, batch_size)
         return self._many([inputs], 1)[0]
 
+    def explain(self, text):
+        """What the answer to one text rests on, word by word.
+
+        Args:
+            text: `str`.
+
+        Returns:
+            An `Explanation`; its `plot()` draws it.
+        """
+        self._check_built()
+        batch = {name: tf.constant(value) for name, value in self.frontend.collate([text]).items()}
+        features, lengths = self.frontend(batch)
+        states, lengths = self.model.encoder(features, lengths, training=False)
+        found = {name: value.numpy()[0] for name, value in self.model.head.explain(states, lengths).items()}
+        pieces = [piece.decode() for piece in self.frontend.tokenizer.pieces(features)[0].numpy()]
+        weights, evidence = found.pop("weights"), found.pop("evidence")
+        return explain_words(self.model.head.typed(**found), pieces, weights, evidence)
+
     def _stream_of(self, inputs, batch_size):
         waiting = []
         for item in inputs:
@@ -102,6 +126,39 @@ class Pipeline:
                 answers[place] = self.model.head.typed(**{name: column[row] for name, column in columns.items()})
         return answers
 
+    def learn(self, examples):
+        """Learns what must be known before there are weights, such as a vocabulary, and creates the weights.
+
+        `fit` does so first; calling it before is of use to `pretrain`. A pipeline that has its assets keeps them.
+
+        Args:
+            examples: as in `fit`.
+        """
+        if self.assets is None:
+            examples = self._read(examples)
+            self.task.check(self.config, [y for _, y in examples])
+            self._build(self.task.learn(self.config, examples))
+
+    def pretrain(self, inputs, directory=None, verbose=True, **options):
+        """Teaches the encoder the language of unlabelled inputs, before `fit`.
+
+        Args:
+            inputs: iterable of raw inputs; all are held in memory.
+            directory, verbose, **options: as in `fit`.
+
+        Returns:
+            The history: a list with one dict an epoch.
+        """
+        self._check_built("learn(examples)")
+        options = self._options(options)
+        with _seeded(options.seed):
+            model = SequenceModel(self.model.encoder, self.task.pretraining_head(self.config, self.model.encoder))
+            self._create(model)
+        examples = [(x, None) for x in inputs]
+        return training.fit(
+            model, self.frontend, examples, options, directory=directory, identity=self._identity(), verbose=verbose
+        )
+
     def fit(self, examples, validation=None, directory=None, verbose=True, **options):
         """Trains on labelled examples.
 
@@ -120,24 +177,21 @@ class Pipeline:
         Raises:
             ValueError: an example, an option or the directory does not fit; nothing has been trained then.
         """
-        options = training.Options(**{"seed": self.config.seed, **options})
+        options = self._options(options)
         examples = self._read(examples)
         validation = None if validation is None else self._read(validation)
-        if self.assets is None:
-            self._build(self.task.learn(self.config, examples))
+        self.learn(examples)
         for pairs in (examples, validation or ()):
             self.frontend.collate([x for x, _ in pairs])
-            self.model.head.check([y for _, y in pairs])
-        identity = {"task": self.task.NAME, "config": dataclasses.asdict(self.config)}
+            self.task.check(self.config, [y for _, y in pairs])
         history = training.fit(
             self.model,
             self.frontend,
             examples,
             options,
             evaluate=None if validation is None else lambda: self.evaluate(validation),
-            monitor=self.model.head.monitor,
             directory=directory,
-            identity=identity,
+            identity=self._identity(),
             verbose=verbose,
         )
         if validation is not None:
@@ -149,7 +203,7 @@ class Pipeline:
         pairs = self._read(examples)
         truths = [y for _, y in pairs]
         self._check_built()
-        self.model.head.check(truths)
+        self.task.check(self.config, truths)
         return self.model.head.evaluate(self([x for x, _ in pairs], batch_size), truths)
 
     def export(self, directory):
@@ -189,9 +243,20 @@ class Pipeline:
         (name,) = self.task.INPUTS
         return read_examples(examples, name, self.task.TARGET)
 
-    def _check_built(self):
+    def _options(self, options):
+        known = [field.name for field in dataclasses.fields(training.Options)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise ValueError(f"There is no option {unknown[0]!r}; expected some of {known}.")
+        return training.Options(**{"seed": self.config.seed, **options})
+
+    def _identity(self):
+        assets = {name: hashlib.sha256(content).hexdigest() for name, content in self.assets.items()}
+        return {"task": self.task.NAME, "config": dataclasses.asdict(self.config), "assets": assets}
+
+    def _check_built(self, first="fit(examples)"):
         if self.assets is None:
-            raise RuntimeError(f"This {self.task.NAME} pipeline is not trained yet: call fit(examples) first.")
+            raise RuntimeError(f"This {self.task.NAME} pipeline is not trained yet: call {first} first.")
 
 
 def _by_length(sizes, batch_size):

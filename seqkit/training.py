@@ -3,12 +3,14 @@
 Convention: everything that decides the weights (order of the examples, dropout, schedule) follows from the seed and
 the step, and the whole state goes into each checkpoint. So the same call with the same `directory` goes on where the
 last checkpoint stood, and ends with the weights of a run that was never broken.
-Batches hold examples of like length, padded to a few fixed numbers of steps, so that few programs are compiled.
+The frontend runs once, and its features stay in memory. Batches hold examples of like length, padded to a few fixed
+numbers of steps, so that few programs are compiled and a short example does not pay for a long one.
 Left out: several devices; what is measured between epochs (the caller's `evaluate`).
 """
 
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import math
@@ -22,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Batches are padded up to one of these numbers of steps, and beyond the last to a multiple of it.
+# Inputs are padded up to one of these numbers of steps, and beyond the last to a multiple of it.
 BUCKETS = (8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 SECONDS_BETWEEN_CHECKPOINTS = 120
 
@@ -32,7 +34,7 @@ class Options:
     """How to train; the keywords of `Pipeline.fit`."""
 
     epochs: int = 10
-    batch_size: int = 32
+    batch_steps: int = 4096  # padded steps in a batch: 32 inputs of 128 steps, or 256 of 16
     learning_rate: float = 1e-3  # the highest; reached after the warm-up, then falling to 0 along a cosine
     warmup: float = 0.05  # share of all steps
     clip: float = 1.0  # largest global norm of a gradient
@@ -43,107 +45,121 @@ class Options:
     seed: int = 0
 
     def __post_init__(self):
-        for name, lowest in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("patience", 0), ("crop", 0)):
+        for name, lowest in (("epochs", 1), ("batch_steps", 1), ("warmup", 0), ("patience", 0), ("crop", 0)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be at least {lowest}; received {getattr(self, name)!r}.")
-        if not 0 < self.learning_rate:
+        if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0; received {self.learning_rate!r}.")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1; received {self.average!r}.")
 
 
-def order(sizes, batch_size, seed, epoch):
+def bucket(steps):
+    """The number of steps that an input of `steps` steps is padded to."""
+    return next((size for size in BUCKETS if size >= steps), -(-steps // BUCKETS[-1]) * BUCKETS[-1])
+
+
+def order(lengths, batch_steps, seed, epoch):
     """The batches of one epoch.
 
     Args:
-        sizes: `(examples,)` numbers that grow with the examples' lengths.
-        batch_size: int.
+        lengths: `(examples,)` steps of each example.
+        batch_steps: int, about how many padded steps a batch holds.
         seed: int.
         epoch: int, from 0; each has an order of its own.
 
     Returns:
-        `(batches, batch_size)` int array of places. Every example is in it; the last batch is filled up with
-        examples of the first. Within a batch sizes are alike; the batches come in random order.
+        A list of `(steps, places)`: every example's place is in one of them, and no example there is longer than
+        `steps`. The shapes are the same in each epoch, so that programs compiled for one serve all.
     """
     random = np.random.default_rng((seed, epoch))
-    places = random.permutation(len(sizes))
-    places = np.resize(places, math.ceil(len(places) / batch_size) * batch_size)
-    pool = 64 * batch_size  # sorting within pools keeps batches differing from epoch to epoch
-    for start in range(0, len(places), pool):
-        part = places[start : start + pool]
-        places[start : start + pool] = part[np.argsort(np.asarray(sizes)[part], kind="stable")]
-    return random.permutation(places.reshape(-1, batch_size))
+    sizes = np.array([bucket(length) for length in lengths])
+    batches, waiting = [], np.array([], int)
+    for size in np.unique(sizes):
+        waiting = np.concatenate([waiting, random.permutation(np.flatnonzero(sizes == size))])
+        count = max(1, batch_steps // size)
+        whole = len(waiting) // count * count
+        batches += [(int(size), places) for places in waiting[:whole].reshape(-1, count)]
+        waiting = waiting[whole:]  # too few for a batch of their own: they join the next longer ones
+    if len(waiting):
+        batches.append((int(size), waiting))
+    return [batches[place] for place in random.permutation(len(batches))]
 
 
-def pad_to_bucket(features, buckets=BUCKETS):
-    """Pads `(batch, steps, ...)` with zeros to the next of the fixed numbers of steps, in graph."""
-    steps = tf.shape(features)[1]
-    place = tf.searchsorted(tf.constant(buckets), [steps])[0]
-    beyond = -(-steps // buckets[-1]) * buckets[-1]
-    wanted = tf.where(place < len(buckets), tf.gather(buckets, tf.minimum(place, len(buckets) - 1)), beyond)
-    return tf.pad(features, [[0, 0], [0, wanted - steps]] + [[0, 0]] * (len(features.shape) - 2))
-
-
-def crop_steps(features, lengths, steps, seed):
-    """Shows of every longer row one random stretch of `steps` steps, in graph."""
-    starts = tf.random.stateless_uniform(tf.shape(lengths), seed)
-    starts = tf.cast(starts * tf.cast(tf.maximum(lengths - steps, 0) + 1, tf.float32), tf.int32)
-    lengths = tf.minimum(lengths, steps)
-    places = starts[:, None] + tf.range(tf.reduce_max(lengths))[None]
-    places = tf.minimum(places, tf.shape(features)[1] - 1)
-    return tf.gather(features, places, batch_dims=1), lengths
-
-
-def batches(frontend, head, examples, plan, seeds, crop=0):
-    """A `tf.data.Dataset` of the model's inputs: features, lengths, targets.
+def collate(examples, steps, random, crop=0):
+    """Pads prepared examples to one batch of the model's inputs.
 
     Args:
-        frontend, head: the parts that read inputs and targets.
-        examples: list of `(input, target)`.
-        plan: `(batches, batch_size)` int array, as of `order`.
-        seeds: `(batches,)` ints, one for what is random in a batch.
+        examples: list of `(features, target)`, as of `prepare`.
+        steps: int, padded to this many.
+        random: `numpy.random.Generator` that draws the stretches to show.
         crop: as in `Options`.
+
+    Returns:
+        Dict of features `(batch, steps, ...)`, lengths `(batch,)` and targets, a dict. Examples without a target are
+        their own: the head is given their ids and lengths.
     """
+    rows = [row for row, _ in examples]
+    if crop:
+        starts = [random.integers(max(len(row) - crop, 0) + 1) for row in rows]
+        rows = [row[start : start + crop] for row, start in zip(rows, starts)]
+    features = np.zeros((len(rows), steps, *rows[0].shape[1:]), rows[0].dtype)
+    for place, row in enumerate(rows):
+        features[place, : len(row)] = row
+    lengths = np.array([len(row) for row in rows], np.int32)
+    first = examples[0][1]
+    if first is None:
+        targets = {"ids": features, "lengths": lengths}
+    else:
+        targets = {name: np.stack([target[name] for _, target in examples]) for name in first}
+    return {"features": features, "lengths": lengths, "targets": targets}
 
-    def collated():
-        for places, seed in zip(plan, seeds):
-            raw = frontend.collate([examples[place][0] for place in places])
-            yield raw, np.array([examples[place][1].encode() for place in places], object), seed
 
-    def prepare(raw, y, seed):
-        features, lengths = frontend(raw)
-        if crop:
-            features, lengths = crop_steps(features, lengths, crop, tf.stack([seed, 0]))
-        return {"features": pad_to_bucket(features), "lengths": lengths, "targets": head.targets(y)}
+def prepare(frontend, head, examples):
+    """Runs the frontend once over raw `(input, target)` pairs, of which targets may be None.
 
-    form = (frontend.signature, tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int64))
-    dataset = tf.data.Dataset.from_generator(collated, output_signature=form)
-    return dataset.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
+    Returns:
+        A list of `(features, target)`: features `(steps, ...)` without padding, target a dict of numbers or None.
+    """
+    prepared = []
+    for start in range(0, len(examples), 256):
+        inputs, targets = zip(*examples[start : start + 256])
+        features, lengths = (value.numpy() for value in frontend(frontend.collate(inputs)))
+        rows = [None] * len(inputs)
+        if targets[0] is not None:
+            encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
+            rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
+        prepared += [(features[place, :length], rows[place]) for place, length in enumerate(lengths)]
+    return prepared
 
 
-def fit(model, frontend, examples, options, evaluate=None, monitor=None, directory=None, identity=None, verbose=True):
+def fit(model, frontend, examples, options, evaluate=None, directory=None, identity=None, verbose=True):
     """Trains `model` in place.
 
     Args:
         model: `SequenceModel` with its weights created.
         frontend: the frontend it was made for.
-        examples: list of `(input, target)`, already checked.
+        examples: list of `(input, target)`, already checked; targets None for a head that needs none.
         options: `Options`.
-        evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics.
-        monitor: the metric of `evaluate` that decides which epoch is best (higher is better).
+        evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics, of which
+            `model.head.monitor` (higher is better) decides which epoch is kept. Without it the last is.
         directory: where checkpoints, `log.csv`, TensorBoard events and `run.json` go; None keeps nothing on disk.
         identity: anything JSON takes that tells this run from another; a directory of another run is refused.
         verbose: show a progress bar.
 
     Returns:
-        The history: a list with one dict an epoch: epoch, loss, seconds and the metrics.
+        The history: a list with one dict an epoch: epoch, loss, the metrics, seconds.
 
     Raises:
         ValueError: `directory` holds another run.
         FloatingPointError: the loss is no longer a number.
     """
-    sizes = [frontend.size(x) for x, _ in examples]
-    steps = math.ceil(len(examples) / options.batch_size)
+    if directory is not None:
+        directory = Path(directory)
+        _claim(directory, {"options": asdict(options), "examples": _digest(examples), "identity": identity})
+    examples = prepare(frontend, model.head, examples)
+    lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
+    steps = len(order(lengths, options.batch_steps, options.seed, 0))
     optimizer = _optimizer(options, steps * options.epochs)
     optimizer.build(model.trainable_variables)
     weights = [variable.value for variable in model.trainable_variables]
@@ -158,8 +174,6 @@ def fit(model, frontend, examples, options, evaluate=None, monitor=None, directo
     )
     manager = writer = None
     if directory is not None:
-        directory = Path(directory)
-        _claim(directory, {"options": asdict(options), "examples": _digest(examples), "identity": identity})
         manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=1)
         if manager.latest_checkpoint:
             checkpoint.restore(manager.latest_checkpoint).assert_consumed()
@@ -172,35 +186,35 @@ def fit(model, frontend, examples, options, evaluate=None, monitor=None, directo
             manager.save()
 
     train_step = _train_step(model, optimizer, averages, options.average)
+    kept = averages if options.average else weights
     with _Bar(verbose, steps, options.epochs) as bar:
         while state["epoch"] < options.epochs and not _is_over(state, options.patience):
-            epoch, first = state["epoch"], state["step"]
-            plan = order(sizes, options.batch_size, options.seed, epoch)
-            seeds = np.random.default_rng((options.seed, epoch, 1)).integers(1 << 31, size=len(plan))
-            began = saved = time.monotonic()
-            spent = state["seconds"]
-            for batch in batches(frontend, model.head, examples, plan[first:], seeds[first:], options.crop):
-                bar.step(epoch, state["step"], state["loss"] / max(state["step"], 1), batch["features"].shape)
-                loss = float(train_step(batch, tf.constant(epoch * steps + state["step"], tf.float32)))
+            epoch = state["epoch"]
+            plan = order(lengths, options.batch_steps, options.seed, epoch)
+            saved = time.monotonic()
+            began = saved - state["seconds"]
+            for step in range(state["step"], steps):
+                size, places = plan[step]
+                random = np.random.default_rng((options.seed, epoch, step))
+                batch = collate([examples[place] for place in places], size, random, options.crop)
+                bar.step(epoch, step, state["loss"] / max(step, 1), batch["features"].shape)
+                loss = train_step(batch, epoch * steps + step)
                 if not math.isfinite(loss):
                     raise FloatingPointError(
-                        f"The loss became {loss} in epoch {epoch + 1}, step {state['step'] + 1}. "
+                        f"The loss became {loss} in epoch {epoch + 1}, step {step + 1}. "
                         f"Lower learning_rate ({options.learning_rate}) or clip ({options.clip})."
                     )
-                state["step"] += 1
-                state["loss"] += loss
-                state["seconds"] = spent + time.monotonic() - began
+                state.update(step=step + 1, loss=state["loss"] + loss, seconds=time.monotonic() - began)
                 if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save()
                     saved = time.monotonic()
             line = {"epoch": epoch + 1, "loss": state["loss"] / steps}
-            kept = averages if options.average else weights
             if evaluate is not None:
                 with _in_place(weights, kept):
                     line.update(evaluate())
-            line["seconds"] = round(spent + time.monotonic() - began, 1)
-            if evaluate is None or state["best"] is None or line[monitor] > state["best"]:
-                state["best"], state["best_epoch"] = line.get(monitor), epoch + 1
+            line["seconds"] = round(time.monotonic() - began, 1)
+            if evaluate is None or state["best"] is None or line[model.head.monitor] > state["best"]:
+                state.update(best=line.get(model.head.monitor), best_epoch=epoch + 1)
                 _copy(kept, best)
             state["history"].append(line)
             state.update(epoch=epoch + 1, step=0, loss=0.0, seconds=0.0)
@@ -221,19 +235,26 @@ def _optimizer(options, steps):
 
 
 def _train_step(model, optimizer, averages, decay):
+    """The function that trains on one batch and returns its loss; one program for each shape of batch."""
     variables = model.trainable_variables
 
-    @tf.function  # traced once for each fixed number of steps
-    def train_step(batch, count):
+    def step(batch, count):
         with tf.GradientTape() as tape:
             outputs = model(batch, training=True)
             loss = model.compute_loss(y=batch["targets"], y_pred=outputs)
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
         if decay:
-            keep = tf.minimum(decay, (1.0 + count) / (10.0 + count))  # a short memory while the weights move fast
+            seen = tf.cast(count, tf.float32)
+            keep = tf.minimum(decay, (1.0 + seen) / (10.0 + seen))  # a short memory while the weights move fast
             for average, variable in zip(averages, variables):
                 average.assign_sub((1.0 - keep) * (average - variable.value))
         return loss
+
+    program_for = functools.cache(lambda shape: tf.function(step, autograph=False))
+
+    def train_step(batch, count):
+        program = program_for(batch["features"].shape)
+        return float(program(tf.nest.map_structure(tf.constant, batch), tf.constant(count)))
 
     return train_step
 
@@ -313,18 +334,20 @@ def _write(path, text):
 
 
 class _Bar:
-    """The progress bar: one line that moves, and one that stays for each epoch."""
+    """Progress: on a terminal a line that moves; elsewhere a line a minute; and one that stays for each epoch."""
 
     def __init__(self, verbose, steps, epochs):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, disable=not verbose)
+        self.bar = Progress(*columns, transient=True, disable=not verbose)
         self.task = self.bar.add_task("starting", total=steps)
-        self.epochs, self.shapes = epochs, set()
+        self.steps, self.epochs, self.shapes = steps, epochs, set()
+        self.said = time.monotonic()
 
     def __enter__(self):
-        self.bar.start()
+        if self.bar.console.is_terminal:
+            self.bar.start()
         return self
 
     def __exit__(self, *_):
@@ -332,11 +355,19 @@ class _Bar:
 
     def step(self, epoch, step, loss, shape):
         text = f"epoch {epoch + 1}/{self.epochs} loss {loss:.4f}"
-        if shape not in self.shapes:
+        new = shape not in self.shapes
+        if new:
             self.shapes.add(shape)
-            text = f"epoch {epoch + 1}/{self.epochs} compiling for {shape[1]} steps"
-        self.bar.update(self.task, description=text, completed=step, refresh="compiling" in text)
+            text += f", compiling for {shape[0]} inputs of {shape[1]} steps"
+        self.bar.update(self.task, description=text, completed=step, refresh=new)
+        if not self.bar.console.is_terminal and time.monotonic() - self.said > 60:
+            self.said = time.monotonic()
+            self._say(f"{text}, step {step}/{self.steps}")
 
     def epoch(self, line):
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in line.items() if name != "epoch")
-        self.bar.print(f"epoch {line['epoch']}/{self.epochs}  {numbers}")
+        self._say(f"epoch {line['epoch']}/{self.epochs}  {numbers}")
+
+    def _say(self, text):
+        if not self.bar.disable:
+            self.bar.console.print(text, soft_wrap=True, highlight=False)

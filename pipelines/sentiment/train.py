@@ -17,8 +17,9 @@ BUNDLED = Path(seqkit.__file__).parent / "weights" / "sentiment-en"
 
 
 def examples(split):
-    """Reviews and treebank sentences; for training all phrases of the treebank too."""
-    return data.imdb(split) + data.treebank(split, phrases=split == "train")
+    """Reviews and treebank sentences; for training all phrases of the treebank too, and each sentence four times."""
+    pairs = data.imdb(split) + data.treebank(split)
+    return pairs + 3 * data.treebank(split) + data.treebank(split, phrases=True) if split == "train" else pairs
 
 
 def made_up(count):
@@ -58,12 +59,17 @@ def main():
         return
     began = time.monotonic()
     if arguments.smoke:
-        train, dev, settings, options = made_up(300), made_up(60), dict(width=16, units=16), dict(epochs=1)
+        train, dev, reading = made_up(300), made_up(60), made_up(90)
+        settings = {"width": 16, "units": 16, "ngrams": 100}
+        before = options = {"epochs": 1, "batch_steps": 256}
     else:
-        train, dev, settings = examples("train"), examples("dev"), {}
-        options = dict(epochs=6, batch_size=64, learning_rate=2e-3, average=0.999, crop=128)
+        train, dev, reading, settings = examples("train"), examples("dev"), data.imdb("train"), {}
+        before = {"epochs": 7, "batch_steps": 8192, "crop": 128, "learning_rate": 3e-3}
+        options = {"epochs": 5, "batch_steps": 8192, "crop": 128, "learning_rate": 2e-3, "average": 0.998}
     pipe = seqkit.build("sentiment-analysis", **settings)
-    pipe.fit(train, validation=dev, directory=arguments.run, **options)
+    pipe.learn(train)
+    pipe.pretrain([text for text, _ in reading], directory=arguments.run / "pretraining", **before)
+    pipe.fit(train, validation=dev, directory=arguments.run / "training", **options)
     pipe.save(arguments.output, half=True)
     print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
 

@@ -8,6 +8,7 @@ away, what stays is the encoder it has taught.
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from seqkit.lengths import mask_of
@@ -22,27 +23,30 @@ class NeighboursHead(layers.Layer):
 
     Args:
         embedding: the encoder's `keras.layers.Embedding`; its rows are the output weights too.
+        units: int, width of the forward half of a state; the backward half comes next, what follows is not read.
         samples: int, wrong ids drawn for each batch.
     """
 
     monitor = None
 
-    def __init__(self, embedding, samples=1024, **kwargs):
+    def __init__(self, embedding, units, samples=1024, **kwargs):
         super().__init__(**kwargs)
-        self.embedding, self.samples = embedding, samples
+        self.embedding, self.units, self.samples = embedding, units, samples
         self.forward_query = layers.Dense(embedding.output_dim)
         self.backward_query = layers.Dense(embedding.output_dim)
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, states_shape):
-        half = (*states_shape[:-1], states_shape[-1] // 2)
-        self.forward_query.build(half)
-        self.backward_query.build(half)
-        self.bias = self.add_weight(shape=(self.embedding.input_dim, 1), initializer="zeros", name="bias")
+        self.forward_query.build((None, None, self.units))
+        self.backward_query.build((None, None, self.units))
+        size = self.embedding.input_dim
+        # Where it starts, the model says what the draw says: ids by their frequency, whatever the text.
+        start = np.log(np.log1p(1 / np.arange(1, size + 1)) / np.log(size + 1))
+        self.bias = self.add_weight((size, 1), lambda shape, dtype: ops.cast(start[:, None], dtype), name="bias")
 
     def call(self, states, lengths, targets=None, training=False):
-        """states `(batch, steps, 2 * units)`, forward half first -> a query for the neighbour at each step."""
-        forward, backward = ops.split(states, 2, axis=-1)
+        """states `(batch, steps, width)` -> a query for each neighbour, `(batch, steps, embedding)`."""
+        forward, backward = states[..., : self.units], states[..., self.units : 2 * self.units]
         return {"next": self.forward_query(forward), "previous": self.backward_query(backward)}
 
     def loss(self, targets, outputs):
@@ -52,12 +56,12 @@ class NeighboursHead(layers.Layer):
         draw = keras.random.uniform((self.samples,), seed=self.seed_generator)
         sampled = ops.cast(ops.exp(draw * math.log(size + 1)), "int32") - 1
         sampled = ops.clip(sampled, 0, size - 1)
-        after = self._losses(outputs["next"][:, :-1], ids[:, 1:], sampled)
-        before = self._losses(outputs["previous"][:, 1:], ids[:, :-1], sampled)
+        after = self._cross_entropy(outputs["next"][:, :-1], ids[:, 1:], sampled)
+        before = self._cross_entropy(outputs["previous"][:, 1:], ids[:, :-1], sampled)
         real = ops.cast(mask_of(after, lengths - 1), after.dtype)
         return ops.sum((after + before) * real, axis=1) / ops.maximum(2 * ops.sum(real, axis=1), 1)
 
-    def _losses(self, queries, ids, sampled):
+    def _cross_entropy(self, queries, ids, sampled):
         """queries `(batch, steps, width)`, the right ids `(batch, steps)` -> `(batch, steps)`."""
         right = ops.sum(queries * ops.take(self.embedding.embeddings, ids, axis=0), axis=-1)
         right = right + ops.take(self.bias, ids, axis=0)[..., 0] - self._log_expected(ids)

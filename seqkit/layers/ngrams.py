@@ -5,7 +5,7 @@ uni-, bi- and trigrams weighted by naive Bayes log-count ratios (Wang and Mannin
 
 Convention: an n-gram is three ids `(before, previous, current)`, `PAD` where it is shorter; a text opens with `START`.
 Each distinct n-gram of a text votes once, at one of its places, and a text of n distinct n-grams scales its votes by
-1 / sqrt(n). Left out: how votes are learnt, see `lexicon.py`.
+n ** -LENGTH. Left out: how votes are learnt, see `lexicon.py`.
 """
 
 import keras
@@ -17,6 +17,7 @@ from seqkit.tokenizers import PAD, START
 
 # Odd multipliers that spread three ids over 32 bits; about one unknown n-gram in 17,000 meets one of 250,000 keys.
 _SPREAD = (0x2C1B3C6D, 0x297A2D39, 0x1B873593)
+LENGTH = 1 / 3  # how votes shrink with length; of 1/3 and 1/2, the one that serves sentences and reviews alike
 _NOTHING = np.int32(2**31 - 1)  # the key of what is no n-gram
 
 
@@ -35,12 +36,13 @@ class NgramVotes(keras.layers.Layer):
     """Args:
     ngrams: `(count, 3)` ids of the n-grams that have a vote.
     votes: `(count, width)` float, the vote of each; constants, not weights.
+    every: `(width,)` float, what every text gets, whatever its length; counted at its last step.
     """
 
-    def __init__(self, ngrams, votes, **kwargs):
+    def __init__(self, ngrams, votes, every, **kwargs):
         super().__init__(trainable=False, **kwargs)
         unique, places = np.unique(keys(ngrams), return_index=True)
-        self.keys = unique
+        self.keys, self.every = unique, np.asarray(every, np.float32)
         # One row more, of zeros, for every n-gram that has no vote.
         self.votes = np.concatenate([np.asarray(votes, np.float32)[places], np.zeros((1, votes.shape[1]), np.float32)])
 
@@ -55,13 +57,15 @@ class NgramVotes(keras.layers.Layer):
         found = [_key(none, none, ids), _key(none, previous, ids), _key(before, previous, ids)]
         found = ops.concatenate([ops.where(real, key, _NOTHING) for key in found], axis=1)
         once = _first_of_its_kind(found) & (found != _NOTHING)
-        place = ops.searchsorted(self.keys, found)
+        place = ops.reshape(ops.searchsorted(self.keys, ops.reshape(found, [-1])), ops.shape(found))
         place = ops.minimum(place, len(self.keys) - 1)
         known = ops.take(self.keys, place) == found
         votes = ops.take(self.votes, ops.where(known & once, place, len(self.keys)), axis=0)
         count = ops.sum(ops.cast(once, "float32"), axis=1)
         votes = votes[:, :steps] + votes[:, steps : 2 * steps] + votes[:, 2 * steps :]
-        return votes / ops.sqrt(ops.maximum(count, 1.0))[:, None, None]
+        votes = votes * ops.power(ops.maximum(count, 1.0), -LENGTH)[:, None, None]
+        last = ops.arange(steps, dtype="int32")[None] == ops.cast(lengths, "int32")[:, None] - 1
+        return votes + ops.where(last[..., None], self.every, 0.0)
 
 
 def _first_of_its_kind(values):

@@ -55,7 +55,9 @@ def _program(step, reverse, sizes, given, specs):
 
 
 def _spec(tensor, relaxed):
-    shape = [None] * (len(tensor.shape) - 1) + [tensor.shape[-1]] if relaxed and tensor.dtype != tf.bool else tensor.shape
+    shape = (
+        [None] * (len(tensor.shape) - 1) + [tensor.shape[-1]] if relaxed and tensor.dtype != tf.bool else tensor.shape
+    )
     if tensor.dtype == tf.bool:
         shape = [None] * len(tensor.shape)
     return tf.TensorSpec(shape, tensor.dtype)

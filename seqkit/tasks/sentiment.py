@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+from seqkit import lexicon
 from seqkit.encoders.text import TextEncoder
 from seqkit.frontends.text import TextFrontend
 from seqkit.heads.label import LabelHead
+from seqkit.heads.neighbours import NeighboursHead
+from seqkit.layers.ngrams import NgramVotes
 from seqkit.tokenizers import SentencePieceTokenizer, train_sentencepiece
+from seqkit.training import prepare
 
 NAME = "sentiment-analysis"
 INPUTS, TARGET = ("text",), "label"  # the columns of a manifest
@@ -17,29 +21,64 @@ class Config:
     """What fixes a sentiment pipeline before it is trained."""
 
     labels: tuple = ("negative", "neutral", "positive")
-    vocabulary: int = 12000  # pieces
+    vocabulary: int = 16000  # pieces
     case_sensitive: bool = False
     width: int = 96  # of an embedding
     units: int = 128  # in each direction
     depth: int = 1  # bidirectional layers
-    dropout: float = 0.3
-    word_dropout: float = 0.1
+    ngrams: int = 150_000  # n-grams that have a vote; 0 for none
+    votes: float = 0.7  # factor on the votes
+    dropout: float = 0.3  # of the states' channels, and of what is pooled
+    word_dropout: float = 0.1  # of the pieces
     smoothing: float = 0.05  # of the labels
     class_weights: tuple | None = None  # one factor a label
     seed: int = 0
 
 
+def check(config, targets):
+    """Raises ValueError for the first target that is not one of the labels."""
+    for place, target in enumerate(targets):
+        if target not in config.labels:
+            raise ValueError(f"Example {place}: unknown label {target!r}; expected one of {list(config.labels)}.")
+
+
 def learn(config, examples):
-    """Learns from `(text, label)` pairs what has to be known before there are weights: the vocabulary."""
-    model = train_sentencepiece((x for x, _ in examples), config.vocabulary, config.case_sensitive, config.seed)
-    return {"sentencepiece.model": model}
+    """Learns from `(text, label)` pairs what has to be known before there are weights: pieces, and n-gram votes."""
+    texts, labels = zip(*examples)
+    model = train_sentencepiece(texts, config.vocabulary, config.case_sensitive, config.seed)
+    assets = {"sentencepiece.model": model}
+    if config.ngrams:
+        rows = [
+            row for row, _ in prepare(TextFrontend(SentencePieceTokenizer(model)), None, [(x, None) for x in texts])
+        ]
+        places = [config.labels.index(label) for label in labels]
+        assets["ngrams.npz"] = lexicon.to_bytes(*lexicon.learn_votes(rows, places, config.ngrams))
+    return assets
 
 
 def build(config, assets):
     """The three parts of the pipeline: frontend, encoder, head."""
     tokenizer = SentencePieceTokenizer(assets["sentencepiece.model"])
-    encoder = TextEncoder(tokenizer.size, config.width, config.units, config.depth, config.dropout, config.word_dropout)
+    encoder = TextEncoder(
+        tokenizer.size,
+        config.width,
+        config.units,
+        config.depth,
+        config.word_dropout,
+        NgramVotes(*lexicon.from_bytes(assets["ngrams.npz"])) if config.ngrams else None,
+    )
     head = LabelHead(
-        config.labels, dropout=config.dropout, smoothing=config.smoothing, class_weights=config.class_weights
+        config.labels,
+        votes=config.votes if config.ngrams else 0.0,
+        dropout=config.dropout,
+        smoothing=config.smoothing,
+        class_weights=config.class_weights,
     )
     return TextFrontend(tokenizer), encoder, head
+
+
+def pretraining_head(config, encoder):
+    """The head that teaches the encoder from bare text."""
+    if config.depth != 1:
+        raise ValueError(f"Pretraining needs depth=1, or a state would see the word it predicts; got {config.depth}.")
+    return NeighboursHead(encoder.embedding, config.units)

@@ -1,0 +1,64 @@
+"""One tiny case a task, for the laws: trained in seconds on made-up examples, nothing read from outside the project."""
+
+import functools
+from dataclasses import dataclass
+
+import seqkit
+from seqkit.pipe import Pipeline
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the laws need to know of a task."""
+
+    name: str
+    settings: dict  # the smallest Config
+    examples: list  # (input, target), learnable
+    inputs: list  # inputs of many lengths, odd and even
+    edges: list  # inputs at the edge of what is allowed: each gets an answer
+    refused: list  # (input, what the error says)
+    bad_target: str  # a target that is refused
+
+    def build(self, **settings) -> Pipeline:
+        return seqkit.build(self.name, **{**self.settings, **settings})
+
+    def train(self, **options):
+        """A new pipeline, trained for a moment; the same each time."""
+        pipe = self.build()
+        pipe.fit(self.examples, verbose=False, **{"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, **options})
+        return pipe
+
+    @functools.cached_property
+    def pipe(self):
+        """The trained pipeline that laws which change nothing share."""
+        return self.train()
+
+
+WORDS = {"negative": "bad dull awful stale", "neutral": "plain square usual grey", "positive": "good warm fine great"}
+SENTIMENT = Case(
+    name="sentiment-analysis",
+    settings={"vocabulary": 80, "width": 12, "units": 8, "ngrams": 60},
+    examples=[
+        (f"{start} {word} {noun}", label)
+        for label, words in WORDS.items()
+        for word in words.split()
+        for start, noun in (("a", "film"), ("such a", "story"), ("what a very", "book, really"))
+    ],
+    inputs=["good", "a bad film", "so dull and grey and long a story that nobody sits through it twice", "fine, fine"],
+    edges=[
+        "",
+        " ",
+        "good " * 700,
+        "😀 🎬",
+        "это хороший фильм",
+        "素晴らしい映画",
+        "a\0b",
+        b"\xff\xfe broken \xc3(",
+        "\ud800",
+        "<br /><br/>",
+        "e\u0301" * 5,
+    ],
+    refused=[(3.5, "Item 0: expected a text .*float 3.5"), (None, "Item 0.*NoneType"), ({"text": "x"}, "Item 0.*dict")],
+    bad_target="splendid",
+)
+CASES = [SENTIMENT]

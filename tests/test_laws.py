@@ -1,0 +1,190 @@
+"""The laws that every task obeys (CONTRIBUTING.md): each test holds for each case of `cases.py`."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import seqkit
+from seqkit import export, lengths
+
+
+def numbers(answer):
+    """The real numbers of an answer, in one array."""
+    found = []
+    for value in dataclasses.asdict(answer).values():
+        if isinstance(value, dict):
+            found += value.values()
+        elif isinstance(value, float):
+            found.append(value)
+    return np.array(found)
+
+
+def assert_same(answers, others, within=1e-5):
+    assert len(answers) == len(others)
+    for answer, other in zip(answers, others):
+        np.testing.assert_allclose(numbers(answer), numbers(other), rtol=0, atol=within)
+
+
+def batch_of(pipe, inputs):
+    return {name: tf.constant(value) for name, value in pipe.frontend.collate(inputs).items()}
+
+
+def weights_of(pipe):
+    return [variable.numpy() for variable in pipe.model.variables]
+
+
+def neighbours_do_not_matter(case):
+    pipe = case.pipe
+    alone = [pipe(item) for item in case.inputs]
+    assert_same(alone, pipe(case.inputs, batch_size=len(case.inputs)))
+    for partner in case.inputs[1:]:  # partners of odd and of even length
+        assert_same(alone[:1], [pipe([case.inputs[0], partner])[0]])
+
+
+def test_1_neighbours_do_not_matter(case):
+    neighbours_do_not_matter(case)
+
+
+def padding_does_not_matter(case):
+    pipe = case.pipe
+    features, real = pipe.frontend(batch_of(pipe, case.inputs))
+    whole = pipe.answer(batch_of(pipe, case.inputs))
+    for extra in (1, 2, 9):
+        padded = tf.pad(features, [[0, 0], [0, extra]] + [[0, 0]] * (len(features.shape) - 2))
+        states, out = pipe.model.encoder(padded, real)
+        for name, value in pipe.model.head.decode(states, out).items():
+            if value.dtype != tf.string:
+                np.testing.assert_allclose(value, whole[name], rtol=0, atol=1e-5)
+
+
+def test_2_padding_does_not_matter(case):
+    padding_does_not_matter(case)
+
+
+ASK = """
+import json, pathlib, sys
+import tensorflow as tf, tensorflow_text
+model, questions = sys.argv[1:]
+serve = tf.saved_model.load(model).signatures["serving_default"]
+inputs = {p.name: tf.io.parse_tensor(p.read_bytes(), tf.string) for p in pathlib.Path(questions).iterdir()}
+out = {name: value.numpy().tolist() for name, value in serve(**inputs).items()}
+assert "seqkit" not in sys.modules and "keras" not in sys.modules
+print(json.dumps(out, default=lambda value: value.decode()))
+"""
+
+
+def test_3_what_is_exported_is_what_is_called(case, exported, tmp_path):
+    # A second route to what `export` checks by itself: another program, other inputs, each field against the call.
+    inputs = [*case.inputs, *case.edges]
+    for name, value in case.pipe.frontend.collate(inputs).items():
+        (tmp_path / name).write_bytes(tf.io.serialize_tensor(tf.constant(value)).numpy())
+    command = [sys.executable, "-I", "-W", "ignore", "-c", ASK, str(exported(case)), str(tmp_path)]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=os.sep, check=True).stdout
+    served = json.loads(out.splitlines()[-1])
+    assert set(served) == {field.name for field in dataclasses.fields(case.pipe.model.head.result)}
+    head = case.pipe.model.head
+    for row, answer in enumerate(case.pipe(inputs)):
+        fields = {k: np.array(v[row]) if not isinstance(v[row], str) else v[row].encode() for k, v in served.items()}
+        assert_same([head.typed(**fields)], [answer])
+
+
+def test_3_an_export_holds_only_what_a_plain_server_runs(case, exported):
+    found = [node.op for node in export.operations(exported(case))]
+    assert len(found) > 100  # it did look inside the functions
+    assert not [op for op in found if "Cudnn" in op or "PyFunc" in op or "Xla" in op]
+    graph = (exported(case) / "saved_model.pb").read_bytes()
+    for path in (os.path.dirname(seqkit.__file__), os.path.expanduser("~"), sys.prefix):
+        assert path.encode() not in graph
+
+
+def test_4_saved_and_loaded_it_answers_the_same_to_the_bit(case, tmp_path):
+    case.pipe.save(tmp_path / "saved")
+    loaded = seqkit.pipeline(tmp_path / "saved")
+    for one, other in zip(weights_of(case.pipe), weights_of(loaded)):
+        np.testing.assert_array_equal(one, other)
+    assert loaded(case.inputs) == case.pipe(case.inputs)
+    assert loaded.config == case.pipe.config
+
+
+def test_5_it_learns(case):
+    (first, one), (second, other) = case.examples[0], case.examples[-1]
+    assert one != other
+    pipe = case.build()
+    pipe.fit([(first, one), (second, other)], epochs=40, batch_steps=64, learning_rate=2e-2, verbose=False)
+    pipe.model.head.votes = 0.0  # the network alone
+    fresh = type(pipe).__call__  # the eager path: `_answer` was traced with the votes
+    assert fresh is not None
+    outputs = pipe.answer(batch_of(pipe, [first, second]))
+    assert [label.decode() for label in outputs["label"].numpy()] == [one, other]
+
+
+def test_6_the_same_seed_gives_the_same_weights(case):
+    first, second = case.train(), case.train()
+    for one, other in zip(weights_of(first), weights_of(second)):
+        np.testing.assert_array_equal(one, other)
+    other_seed = case.build(seed=1)
+    other_seed.fit(case.examples, verbose=False, epochs=2, batch_steps=64, learning_rate=5e-3)
+    assert not all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(other_seed)))
+
+
+def test_7_edges_get_an_answer(case):
+    for item in case.edges:
+        found = numbers(case.pipe(item))
+        assert np.isfinite(found).all() and (0 <= found).all() and (found <= 1 + 1e-6).all()
+    assert_same(case.pipe(case.edges), [case.pipe(item) for item in case.edges])
+
+
+def test_7_none_and_one(case):
+    assert case.pipe([]) == []
+    assert list(case.pipe(iter([]))) == []
+    (only,) = case.pipe(case.inputs[:1])
+    assert only == case.pipe(case.inputs[0])
+
+
+def test_7_a_stream_answers_in_order_as_a_list_does(case):
+    inputs = case.inputs * 5
+    stream = case.pipe((item for item in inputs), batch_size=3)
+    assert iter(stream) is stream
+    assert_same(list(stream), case.pipe(inputs))
+
+
+def test_8_bad_input_is_refused_by_name(case):
+    for item, message in case.refused:
+        with pytest.raises(ValueError, match=message):
+            case.pipe(item)
+        with pytest.raises(ValueError, match=message.replace("Item 0", "Item 1")):
+            case.pipe([case.inputs[0], item])
+
+
+def test_8_a_bad_target_is_refused_before_training(case):
+    pipe = case.build()
+    bad = [*case.examples, (case.inputs[0], case.bad_target)]
+    with pytest.raises(ValueError, match=f"Example {len(case.examples)}.*{case.bad_target}"):
+        pipe.fit(bad)
+    with pytest.raises(ValueError, match=case.bad_target):
+        case.pipe.evaluate(bad)
+
+
+def test_8_an_untrained_pipeline_says_so(case):
+    for use in (lambda pipe: pipe(case.inputs), lambda pipe: pipe.save("x"), lambda pipe: pipe.export("x")):
+        with pytest.raises(RuntimeError, match="not trained yet: call fit"):
+            use(case.build())
+
+
+def blind(wanted, steps):
+    return tf.ones([tf.shape(wanted)[0], steps], tf.bool)
+
+
+@pytest.mark.parametrize("law", [neighbours_do_not_matter, padding_does_not_matter])
+def test_the_laws_of_padding_can_fail(case, law, monkeypatch):
+    # Without the mask padding counts as text, and both laws must notice. A pipeline of its own, traced while broken.
+    broken = dataclasses.replace(case)
+    monkeypatch.setattr(lengths, "mask", blind)
+    with pytest.raises(AssertionError):
+        law(broken)

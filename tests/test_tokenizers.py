@@ -1,0 +1,60 @@
+"""SentencePiece in graph: the shared ids, what comes back, and what is refused."""
+
+import pytest
+import tensorflow as tf
+
+from seqkit.tokenizers import END, PAD, UNKNOWN, SentencePieceTokenizer, train_sentencepiece
+
+TEXTS = ["the cat sat on the mat", "a dog ran far away", "The Cat ran"] * 9
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return SentencePieceTokenizer(train_sentencepiece(TEXTS, 60))
+
+
+def test_the_same_texts_give_the_same_model():
+    assert train_sentencepiece(TEXTS, 60) == train_sentencepiece(TEXTS, 60)
+
+
+def test_rows_end_in_end_and_are_padded(tokenizer):
+    ids, lengths = tokenizer.encode(tf.constant(["the cat sat", "", "a dog"]))
+    for row, length in zip(ids.numpy(), lengths.numpy()):
+        assert row[length - 1] == END and (row[length:] == PAD).all()
+    assert lengths.numpy()[1] == 1  # the empty text is END alone
+
+
+def test_what_is_encoded_comes_back_normalised(tokenizer):
+    texts = tf.constant(["the cat sat on the mat", "THE  ｃａｔ", ""])
+    assert tokenizer.decode(*tokenizer.encode(texts)).numpy().tolist() == [b"the cat sat on the mat", b"the cat", b""]
+
+
+def test_upper_case_can_be_kept():
+    kept = SentencePieceTokenizer(train_sentencepiece(TEXTS, 60, case_sensitive=True))
+    assert kept.decode(*kept.encode(tf.constant(["The Cat"]))).numpy().tolist() == [b"The Cat"]
+
+
+def test_strange_characters_are_unknown(tokenizer):
+    ids, lengths = tokenizer.encode(tf.constant(["漢"]))
+    assert UNKNOWN in ids.numpy()[0, : lengths[0]]
+
+
+def test_pieces_spell_the_text(tokenizer):
+    ids, _ = tokenizer.encode(tf.constant(["the cat"]))
+    pieces = [piece.decode() for piece in tokenizer.pieces(ids)[0].numpy()]
+    assert "".join(pieces) == "▁the▁cat</s>"
+
+
+def test_no_text_gives_no_vocabulary():
+    with pytest.raises(ValueError, match="no text that is not empty"):
+        train_sentencepiece(["", " \n"], 60)
+
+
+def test_a_small_corpus_gives_fewer_pieces_not_an_error(tokenizer):
+    assert SentencePieceTokenizer(train_sentencepiece(TEXTS, 5000)).size < 200
+
+
+def test_long_texts_are_learnt_from_whole():
+    model = train_sentencepiece(["a b " * 3000 + "zebra " * 200], 40)
+    ids, _ = SentencePieceTokenizer(model).encode(tf.constant(["zebra"]))
+    assert UNKNOWN not in ids.numpy()
