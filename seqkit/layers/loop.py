@@ -15,8 +15,9 @@ Convention: inside this file time comes first, `(steps, batch, width)`; callers 
 leaves every state as it was and receives no gradient. Left out: input projection, dropout, choosing a path: see the layers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
+
 
 import tensorflow as tf
 
@@ -29,13 +30,18 @@ class Step:
         multiplied by recurrent matrix k, and the result (with its bias, where there is one) is product k.
     advance: function `(x, products, states, constants) -> states`.
     additive: True where `x` appears only as `x + products[0]`: then one gradient serves both and is stored once.
+    gates: function `(x, products) -> (batch, n)`, what the backward loop keeps of a step in place of its products, or None.
+    retreat: function `(gates, states, d_states) -> (d_x, d_product, d_states)`, the derivative of `advance` by hand, for steps
+        of one product that keep gates; without it the derivative is TensorFlow's, from the products.
 
-    Both work on one step `(batch, width)` and on all steps at once `(steps, batch, width)`.
+    All work on one step `(batch, width)`; operands also on all steps at once `(steps, batch, width)`.
     """
 
     operands: tuple
     advance: Callable
     additive: bool
+    gates: Callable = None
+    retreat: Callable = None
 
 
 def _list(like, steps, width=None):
@@ -59,18 +65,18 @@ def _steps(x):
     return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
 
 
-def _forward(step, x, states, mask, constants, matrices, biases, reverse, keep):
-    """Run all steps; with `keep`, also return every state and product, which the backward loop needs."""
+def _forward(step, x, states, mask, constants, matrices, biases, reverse):
+    """Run all steps. Returns the last states, every state, and what the backward loop needs of every step."""
     steps = _steps(x)
     inputs = _read(x)
     masks = None if mask is None else _read(mask)
-    kept = [_list(s, steps) for s in states]
-    if keep:
-        kept += [_list(x, steps, m.shape[1]) for m in matrices]
+    lists = [_list(s, steps) for s in states]
+    if step.gates is None:
+        lists += [_list(x, steps, m.shape[1]) for m in matrices]
     else:
-        kept = kept[:1]
+        lists.append(_list(x, steps, 4 * states[0].shape[-1]))
 
-    def body(k, states, kept):
+    def body(k, states, lists):
         t = steps - 1 - k if reverse else k
         x_t = inputs.read(t)
         products = _products(step, x_t, states, constants, matrices, biases)
@@ -78,75 +84,75 @@ def _forward(step, x, states, mask, constants, matrices, biases, reverse, keep):
         if masks is not None:
             here = masks.read(t)
             new = [tf.where(here, n, s) for n, s in zip(new, states)]
-        values = [*new, *products] if keep else new[:1]
-        return k + 1, tuple(new), tuple(a.write(t, v) for a, v in zip(kept, values))
+        kept = products if step.gates is None else [step.gates(x_t, products)]
+        return k + 1, tuple(new), tuple(a.write(t, v) for a, v in zip(lists, [*new, *kept]))
 
-    _, states, kept = tf.while_loop(
-        lambda k, *_: k < steps, body, (0, tuple(states), tuple(kept)), maximum_iterations=steps, parallel_iterations=1
+    _, last, lists = tf.while_loop(
+        lambda k, *_: k < steps, body, (0, tuple(states), tuple(lists)), maximum_iterations=steps, parallel_iterations=1
     )
-    return states, [a.stack() for a in kept]
+    every = [a.stack() for a in lists]
+    return last, every[: len(states)], every[len(states) :]
 
 
-def _backward(step, x, first, kept, mask, constants, matrices, reverse, d_outputs, d_last):
-    """Gradients of (x, first states, matrices, product gradients), from those of all outputs and of the last states."""
-    steps = _steps(x)
-    count = len(first)
+def _undo(step, x, kept, states, constants, transposed, d_states):
+    """Gradients of one step: those of x (None if additive), of each product and of the states before it."""
+    if step.retreat is not None:
+        d_x, d_product, d_states = step.retreat(kept[0], states, d_states)
+        d_operand = tf.matmul(d_product, transposed[0])
+        return d_x, [d_product], [d_states[0] + d_operand if d_states[0] is not None else d_operand, *d_states[1:]]
+    sources = [x, *kept, *states]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        new = step.advance(x, kept, states, constants)
+    total = list(tape.gradient(new, sources, d_states, unconnected_gradients="zero"))
+    for i in reversed(range(len(kept))):
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            operand = step.operands[i](x, kept[:i], states, constants)
+        more = tape.gradient(operand, sources, tf.matmul(total[1 + i], transposed[i]))
+        total = [a if b is None else a + b for a, b in zip(total, more)]
+    return total[0], total[1 : 1 + len(kept)], total[1 + len(kept) :]
+
+
+def _backward(step, x, first, every, kept, mask, constants, matrices, reverse, d_outputs, d_last):
+    """Gradients of x, first states, matrices and biases, from those of all outputs and of the last states."""
+    steps, count = _steps(x), len(first)
     before = []
-    for values, start in zip(kept[:count], first):
-        parts = [values[1:], start[None]] if reverse else [start[None], values[:-1]]
-        before.append(tf.concat(parts, 0))
-    products = kept[count:]
-    reads = [_read(v) for v in [x, *before, *products]]
+    for values, start in zip(every, first):
+        before.append(tf.concat([values[1:], start[None]] if reverse else [start[None], values[:-1]], 0))
+    needed = [*before, *kept] if step.retreat is not None else [*before, *kept, x]
+    reads = [_read(v) for v in needed]
     masks = None if mask is None else _read(mask)
-    d_reads = None if d_outputs is None else _read(d_outputs)
-    d_products = [_list(x, steps, p.shape[-1]) for p in products]
-    d_x = [] if step.additive else [_list(x, steps)]
+    d_reads = _read(d_outputs)
+    # A product with a matrix transposed on the fly is half as fast as with one transposed once.
+    transposed = [tf.transpose(m) for m in matrices]
+    lists = [_list(x, steps, m.shape[1]) for m in matrices] + ([] if step.additive else [_list(x, steps)])
 
-    def body(k, d_states, written):
+    def body(k, d_states, lists):
         t = k if reverse else steps - 1 - k
-        d_states = list(d_states)
-        if d_reads is not None:
-            d_states[0] += d_reads.read(t)
-        x_t, *rest = [a.read(t) for a in reads]
-        states, found = rest[:count], rest[count:]
-        passed = None
+        d_states = [d_states[0] + d_reads.read(t), *d_states[1:]]
+        values = [a.read(t) for a in reads]
+        states, found = values[:count], values[count : count + len(kept)]
         if masks is not None:
             here = masks.read(t)
             passed = [tf.where(here, tf.zeros_like(d), d) for d in d_states]
             d_states = [tf.where(here, d, tf.zeros_like(d)) for d in d_states]
-        sources = [x_t, *found, *states]
-        with tf.GradientTape() as tape:
-            tape.watch(sources)
-            new = step.advance(x_t, found, states, constants)
-        total = list(tape.gradient(new, sources, d_states, unconnected_gradients="zero"))
-        for i in reversed(range(len(found))):
-            d_operand = tf.matmul(total[1 + i], matrices[i], transpose_b=True)
-            with tf.GradientTape() as tape:
-                tape.watch(sources)
-                operand = step.operands[i](x_t, found[:i], states, constants)
-            more = tape.gradient(operand, sources, d_operand)
-            total = [a if b is None else a + b for a, b in zip(total, more)]
-        d_states = total[1 + len(found) :]
-        if passed is not None:
+        d_x, d_products, d_states = _undo(step, values[-1], found, states, constants, transposed, d_states)
+        if masks is not None:
             d_states = [d + p for d, p in zip(d_states, passed)]
-        values = total[1 : 1 + len(found)] + ([] if step.additive else total[:1])
-        return k + 1, tuple(d_states), tuple(a.write(t, v) for a, v in zip(written, values))
+        written = d_products if step.additive else [*d_products, d_x]
+        return k + 1, tuple(d_states), tuple(a.write(t, v) for a, v in zip(lists, written))
 
-    _, d_first, written = tf.while_loop(
-        lambda k, *_: k < steps,
-        body,
-        (0, tuple(d_last), tuple(d_products + d_x)),
-        maximum_iterations=steps,
-        parallel_iterations=1,
+    _, d_first, lists = tf.while_loop(
+        lambda k, *_: k < steps, body, (0, tuple(d_last), tuple(lists)), maximum_iterations=steps, parallel_iterations=1
     )
-    written = [a.stack() for a in written]
-    d_products = written[: len(products)]
+    found = [a.stack() for a in lists]
+    d_products = found[: len(matrices)]
     d_matrices = []
     for i, d_product in enumerate(d_products):
-        operand = step.operands[i](x, products[:i], before, constants)
+        operand = step.operands[i](x, kept[:i], before, constants)
         d_matrices.append(tf.einsum("tbi,tbj->ij", operand, d_product))
-    d_x = d_products[0] if step.additive else written[-1]
-    return d_x, list(d_first), d_matrices, [tf.reduce_sum(d, [0, 1]) for d in d_products]
+    return found[0] if step.additive else found[-1], list(d_first), d_matrices, [tf.reduce_sum(d, [0, 1]) for d in d_products]
 
 
 def recur(step, x, states, mask, constants, matrices, biases, reverse=False):
@@ -171,16 +177,16 @@ def recur(step, x, states, mask, constants, matrices, biases, reverse=False):
         states, matrices = list(flat[:count]), list(flat[count : count + width])
         rest = iter(flat[count + width :])
         filled = [None if b is None else next(rest) for b in biases]
-        last, kept = _forward(step, x, states, mask, constants, matrices, filled, reverse, keep=True)
+        last, every, kept = _forward(step, x, states, mask, constants, matrices, filled, reverse)
 
         def grad(d_outputs, *d_last):
             d_x, d_first, d_matrices, d_biases = _backward(
-                step, x, states, kept, mask, constants, matrices, reverse, d_outputs, d_last
+                step, x, states, every, kept, mask, constants, matrices, reverse, d_outputs, d_last
             )
             d_biases = [d for d, b in zip(d_biases, biases) if b is not None]
             return (d_x, *d_first, *d_matrices, *d_biases)
 
-        return (kept[0], *last), grad
+        return (every[0], *last), grad
 
     given = [*states, *matrices, *[b for b in biases if b is not None]]
     outputs, *last = run(x, *[tf.convert_to_tensor(t) for t in given])

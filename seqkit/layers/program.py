@@ -7,7 +7,7 @@ are padded to a power of two with steps that change nothing, so a training run c
 Convention: batch first, `(batch, steps, width)`; time comes first only inside. Left out: the loop (`loop.py`).
 """
 
-from functools import lru_cache
+from functools import cache
 
 import tensorflow as tf
 
@@ -41,7 +41,7 @@ def compiled(step, x, states, mask, constants, matrices, biases, reverse, traini
     return outputs, last
 
 
-@lru_cache(maxsize=None)
+@cache
 def _program(step, reverse, sizes, given, specs):
     def run(*flat):
         flat = iter(flat)
