@@ -30,9 +30,13 @@ class Step:
         multiplied by recurrent matrix k, and the result (with its bias, where there is one) is product k.
     advance: function `(x, products, states, constants) -> states`.
     additive: True where `x` appears only as `x + products[0]`: then one gradient serves both and is stored once.
-    gates: function `(x, products) -> (batch, n)`, what the backward loop keeps of a step in place of its products, or None.
-    retreat: function `(gates, states, d_states) -> (d_x, d_product, d_states)`, the derivative of `advance` by hand, for steps
-        of one product that keep gates; without it the derivative is TensorFlow's, from the products.
+
+    A step of one product may have its derivative by hand; without it the derivative is TensorFlow's, from the products.
+
+    gates: function `(x, products) -> (batch, 4 * units)`, what the backward loop keeps of a step in place of its products.
+    mix: function `(gates, states) -> states`, the rest of `advance`.
+    retreat: function `(gates, states, d_states) -> (d_x, d_product, d_states)`; d_x None if additive, and None in
+        d_states where the product is the only way back.
 
     All work on one step `(batch, width)`; operands also on all steps at once `(steps, batch, width)`.
     """
@@ -41,6 +45,7 @@ class Step:
     advance: Callable
     additive: bool
     gates: Callable = None
+    mix: Callable = None
     retreat: Callable = None
 
 
@@ -80,11 +85,11 @@ def _forward(step, x, states, mask, constants, matrices, biases, reverse):
         t = steps - 1 - k if reverse else k
         x_t = inputs.read(t)
         products = _products(step, x_t, states, constants, matrices, biases)
-        new = step.advance(x_t, products, states, constants)
+        kept = products if step.gates is None else [step.gates(x_t, products)]
+        new = step.advance(x_t, products, states, constants) if step.gates is None else step.mix(kept[0], states)
         if masks is not None:
             here = masks.read(t)
             new = [tf.where(here, n, s) for n, s in zip(new, states)]
-        kept = products if step.gates is None else [step.gates(x_t, products)]
         return k + 1, tuple(new), tuple(a.write(t, v) for a, v in zip(lists, [*new, *kept]))
 
     _, last, lists = tf.while_loop(

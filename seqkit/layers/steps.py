@@ -60,6 +60,11 @@ def lstm(activation, recurrent_activation, dropped=False):
         i, f, g, o = tf.split(x + products[0], 4, -1)
         return tf.concat([tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)], -1)
 
+    def mix(gates, states):
+        i, f, g, o = tf.split(gates, 4, -1)
+        c = f * states[1] + i * g
+        return [o * tf.tanh(c), c]
+
     def retreat(gates, states, d_states):
         i, f, g, o = tf.split(gates, 4, -1)
         squashed = tf.tanh(f * states[1] + i * g)
@@ -68,7 +73,7 @@ def lstm(activation, recurrent_activation, dropped=False):
         d_z = [d_c * g * i * (1 - i), d_c * states[1] * f * (1 - f), d_c * i * (1 - g * g), d_o * o * (1 - o)]
         return None, tf.concat(d_z, -1), [None, d_c * f]
 
-    return Step((_output,), advance, additive=True, gates=gates, retreat=retreat)
+    return Step((_output,), advance, additive=True, gates=gates, mix=mix, retreat=retreat)
 
 
 @cache
@@ -99,6 +104,10 @@ def gru(activation, recurrent_activation, reset_after, dropped=False):
         r = tf.sigmoid(x_r + p_r)
         return tf.concat([tf.sigmoid(x_z + p_z), r, tf.tanh(x_h + r * p_h), p_h], -1)
 
+    def mix(gates, states):
+        z, _, candidate, _ = tf.split(gates, 4, -1)
+        return [z * states[0] + (1 - z) * candidate]
+
     def retreat(gates, states, d_states):
         z, r, candidate, p_h = tf.split(gates, 4, -1)
         d_h = d_states[0]
@@ -108,5 +117,5 @@ def gru(activation, recurrent_activation, reset_after, dropped=False):
         return tf.concat([d_z, d_r, d_candidate], -1), tf.concat([d_z, d_r, d_candidate * r], -1), [d_h * z]
 
     if by_hand:
-        return Step(operands, advance, additive=False, gates=gates, retreat=retreat)
+        return Step(operands, advance, additive=False, gates=gates, mix=mix, retreat=retreat)
     return Step(operands, advance, additive=False)
