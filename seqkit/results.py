@@ -39,28 +39,26 @@ class Explanation:
     weights: list[float]
     evidence: list[float]
 
-    def plot(self, axes=None):
-        """Draws the words with their evidence as bars and their attention as dots; returns the matplotlib axes."""
+    def plot(self):
+        """Draws each word's evidence and attention side by side; returns the matplotlib figure."""
         try:
             from matplotlib import pyplot
         except ImportError as error:
             raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
-        if axes is None:
-            _, axes = pyplot.subplots(figsize=(6, 1.2 + 0.28 * len(self.tokens)), layout="constrained")
+        size = (7, 1.2 + 0.25 * len(self.tokens))
+        figure, (left, right) = pyplot.subplots(
+            1, 2, sharey=True, figsize=size, width_ratios=(3, 1), layout="constrained"
+        )
         places = range(len(self.tokens))
-        colours = ["tab:blue" if value > 0 else "tab:orange" for value in self.evidence]
-        axes.barh(places, self.evidence, color=colours)
-        axes.set_yticks(places, self.tokens)
-        axes.invert_yaxis()
-        axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_xlabel(f"against ← evidence (logits) → for {self.answer.label!r}")
-        axes.set_title(f"{self.answer.label} {self.answer.score:.2f}")
-        attention = axes.twiny()
-        attention.plot(self.weights, places, "o", color="black", markersize=3)
-        attention.set_xlim(-1, 1)
-        attention.set_xticks([0, 0.5, 1])
-        attention.set_xlabel("attention (dots)")
-        return axes
+        left.barh(places, self.evidence, color=["tab:blue" if value > 0 else "tab:orange" for value in self.evidence])
+        left.axvline(0, color="black", linewidth=0.8)
+        left.set_yticks(places, self.tokens)
+        left.invert_yaxis()
+        left.set_xlabel("evidence: against ← logits → for")
+        left.set_title(f"{self.answer.label} {self.answer.score:.2f}")
+        right.barh(places, self.weights, color="tab:gray")
+        right.set_xlabel("attention")
+        return figure
 
 
 def explain_words(answer, pieces, weights, evidence):

@@ -1,13 +1,13 @@
 """The inner loop of the recurrent layers: choose a path, prepare the cell's weights, run, answer as Keras does.
 
-Convention: takes and returns what `keras.layers.RNN.inner_loop` does, `(last output, outputs, states)`.
-Left out: the loop (`loop.py`), the equations (`steps.py`), validation and the public layers (`recurrent.py`).
+Convention: takes and returns what `keras.layers.RNN.inner_loop` does, `(last output, outputs, states)`; time comes first
+only inside. Left out: the loops (`program.py`), the equations (`steps.py`), the public layers (`recurrent.py`).
 """
 
 import keras
 from keras import ops
 
-from seqkit.layers import paths
+from seqkit.layers import paths, program, steps
 
 
 def loop(layer, kerass, sequences, initial_state, mask, training):
@@ -15,75 +15,129 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     if isinstance(mask, (list, tuple)):
         mask = mask[0]
     layer.path = choose(layer, sequences, training)
-    if layer.path in ("keras", "cudnn"):
+    if layer.path == "keras":
         return kerass(sequences, initial_state, mask, training=training)
+    if layer.path == "cudnn":
+        return _cudnn(layer, kerass, sequences, initial_state, mask, training)
     states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
-    x = _projected(layer.cell, sequences, training)
-    dropped = bool(training) and 0 < layer.cell.recurrent_dropout < 1
-    constants = []
-    if dropped:
-        masks = layer.cell.get_recurrent_dropout_mask(states[0])
-        constants = list(masks) if isinstance(masks, list) else [masks]
-    step, matrices, biases = _recurrence(layer, dropped)
-    from seqkit.layers import program
+    cell, backwards = layer.cell, layer.go_backwards
+    dropped = bool(training) and 0 < cell.recurrent_dropout < 1
+    constants = _listed(cell.get_recurrent_dropout_mask(states[0])) if dropped else []
+    masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else [None]
+    step = _step(layer, dropped)
+    run = {"fused": program.compiled, "graph": program.plain, "scan": program.scan}[layer.path]
 
-    run = program.compiled if layer.path == "fused" else program.plain
-    outputs, last = run(step, x, states, mask, constants, matrices, biases, layer.go_backwards, bool(training))
-    return _as_keras(layer, outputs, list(last), mask)
+    def piece(x, keep, states, weights):
+        kernel, bias, norms, parameters, matrices, biases = weights
+        x = _projected(x, kernel, bias, norms, masks)
+        return run(step, x, states, keep, constants, parameters, matrices, biases, backwards)
+
+    # Transposed before they are projected: four times less to move.
+    x = ops.transpose(sequences, [1, 0, 2])
+    keep = None if mask is None else ops.logical_not(ops.transpose(ops.cast(mask, "bool"))[:, :, None])
+    if layer.zoneout:
+        keep = _zoned(layer, x, keep, len(states), training)
+    weights = _weights(layer, dropped, training)
+    size = layer.truncate or layer.checkpoint_every
+    if size and layer.path in ("fused", "graph"):
+        from seqkit.layers import chunks
+
+        outputs, last = chunks.run(piece, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
+    else:
+        outputs, last = piece(x, keep, states, weights)
+    return _as_keras(layer, ops.transpose(outputs, [1, 0, 2]), list(last), mask)
 
 
 def choose(layer, sequences, training):
     """The path of one call, by backend, device, arguments and whether shapes are known."""
-    if keras.backend.backend() != "tensorflow" or layer.unroll:
-        return "keras"
+    more = layer.zoneout or layer.layer_norm or layer.weight_drop
+    if keras.backend.backend() != "tensorflow":
+        return "scan" if more else "keras"
     held = paths.held()
     if held is not None:
         return held
+    if layer.unroll and not more:
+        return "keras"
     import tensorflow as tf
 
-    if tf.config.list_logical_devices("GPU"):
+    if tf.config.list_logical_devices("TPU"):
+        return "scan"
+    if tf.config.list_logical_devices("GPU") and not (more or layer.truncate or layer.checkpoint_every):
         return "cudnn"
     known = None not in tuple(sequences.shape)
     return "fused" if known or training else "graph"
 
 
-def _projected(cell, sequences, training):
-    """Inputs of all gates at all steps, `(batch, steps, gates * units)`; input dropout as the cell's own."""
-    kernel = ops.convert_to_tensor(cell.kernel)
-    bias = cell.bias
-    if bias is not None:
-        bias = ops.convert_to_tensor(bias)
-        bias = bias[0] if len(bias.shape) == 2 else bias
-    masks = None
-    if training and 0 < cell.dropout < 1:
-        masks = cell.get_dropout_mask(sequences[:, 0, :])
-    if isinstance(masks, list):
-        kernels = ops.split(kernel, len(masks), axis=1)
-        x = ops.concatenate([ops.matmul(sequences * m[:, None, :], k) for m, k in zip(masks, kernels)], axis=-1)
-    else:
-        x = ops.matmul(sequences if masks is None else sequences * masks[:, None, :], kernel)
-    return x if bias is None else x + bias
+def _listed(masks):
+    return masks if isinstance(masks, list) else [masks]
 
 
-def _recurrence(layer, dropped):
-    """The layer's `Step`, its recurrent matrices and their biases."""
-    from seqkit.layers import steps
-
-    cell = layer.cell
-    matrix = ops.convert_to_tensor(cell.recurrent_kernel)
+def _step(layer, dropped):
+    cell, normalised = layer.cell, layer.layer_norm
     if isinstance(layer, keras.layers.SimpleRNN):
-        return steps.simple_rnn(cell.activation, dropped), [matrix], [None]
+        return steps.simple_rnn(cell.activation, dropped, normalised)
     if isinstance(layer, keras.layers.LSTM):
-        step = steps.lstm(cell.activation, cell.recurrent_activation, dropped)
-        matrices = ops.split(matrix, 4, axis=1) if dropped else [matrix]
-        return step, matrices, [None] * len(matrices)
-    step = steps.gru(cell.activation, cell.recurrent_activation, cell.reset_after, dropped)
-    bias = ops.convert_to_tensor(cell.bias)[1] if cell.reset_after and cell.bias is not None else None
-    if dropped:
-        return step, ops.split(matrix, 3, axis=1), [None] * 3 if bias is None else ops.split(bias, 3)
-    if cell.reset_after:
-        return step, [matrix], [bias]
-    return step, [matrix[:, : 2 * cell.units], matrix[:, 2 * cell.units :]], [None, None]
+        return steps.lstm(cell.activation, cell.recurrent_activation, dropped, normalised)
+    return steps.gru(cell.activation, cell.recurrent_activation, cell.reset_after, dropped, normalised)
+
+
+def _weights(layer, dropped, training):
+    """(kernel, input bias or None, input gain or None, [step parameters], [recurrent matrices], [their biases or None])."""
+    cell = layer.cell
+    kernel, matrix = ops.convert_to_tensor(cell.kernel), ops.convert_to_tensor(cell.recurrent_kernel)
+    bias, recurrent = None if cell.bias is None else ops.convert_to_tensor(cell.bias), None
+    if bias is not None and len(bias.shape) == 2:
+        bias, recurrent = bias[0], bias[1]
+    if training and layer.weight_drop:
+        matrix = keras.random.dropout(matrix, layer.weight_drop, seed=cell.seed_generator)
+    gain, parameters = None, []
+    if layer.layer_norm:
+        gains = ops.convert_to_tensor(layer.norm_gains)
+        shift = ops.zeros_like(gains[1]) if recurrent is None else recurrent
+        gain, parameters, recurrent = gains[0], [gains[1], shift], None
+        if layer.norm_state is not None:
+            parameters += [ops.convert_to_tensor(layer.norm_state)[0], ops.convert_to_tensor(layer.norm_state)[1]]
+    count = matrix.shape[1] // cell.units
+    if dropped and count > 1:
+        biases = [None] * count if recurrent is None else list(ops.split(recurrent, count))
+        return kernel, bias, gain, parameters, list(ops.split(matrix, count, axis=1)), biases
+    if isinstance(layer, keras.layers.GRU) and not cell.reset_after:
+        return kernel, bias, gain, parameters, [matrix[:, : 2 * cell.units], matrix[:, 2 * cell.units :]], [None, None]
+    return kernel, bias, gain, parameters, [matrix], [recurrent]
+
+
+def _projected(x, kernel, bias, gain, masks):
+    """Inputs of all gates at all steps, `(steps, batch, gates * units)`, under the cell's own input dropout."""
+    kernels = ops.split(kernel, len(masks), axis=1)
+    parts = [ops.matmul(x if m is None else x * m, k) for m, k in zip(masks, kernels)]
+    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+    if gain is not None:
+        x = steps.normal(x, gain, 0 if bias is None else bias)
+    elif bias is not None:
+        x = x + bias
+    return x
+
+
+def _zoned(layer, x, keep, count, training):
+    """Zoneout (Krueger et al. 2017): units that keep their state, drawn for every step; their expectation when not training."""
+    shape = (*ops.shape(x)[:2], count * layer.cell.units)
+    if training:
+        zones = keras.random.uniform(shape, dtype=x.dtype, seed=layer.cell.seed_generator) < layer.zoneout
+        zones = ops.cast(zones, x.dtype)
+    else:
+        zones = ops.ones(shape, dtype=x.dtype) * layer.zoneout
+    return zones if keep is None else ops.maximum(zones, ops.cast(keep, x.dtype))
+
+
+def _cudnn(layer, kerass, sequences, initial_state, mask, training):
+    """Keras's own path on a GPU; what cuDNN writes on padding is replaced by what every other path writes."""
+    last, outputs, states = kerass(sequences, initial_state, mask, training=training)
+    if mask is None:
+        return last, outputs, states
+    if layer.return_sequences and not (layer.zero_output_for_mask or layer.go_backwards):
+        seen = ops.cast(mask, "bool")[:, :, None]
+        outputs = ops.where(seen, outputs, states[0][:, None, :])
+    return last, outputs, states
 
 
 def _as_keras(layer, outputs, states, mask):
@@ -93,12 +147,11 @@ def _as_keras(layer, outputs, states, mask):
     the first true step is zero and not the initial state; or zero everywhere, with `zero_output_for_mask`.
     """
     if mask is not None:
-        seen = ops.cast(mask, "bool")
+        seen = ops.cast(mask, "int32")
         if not layer.zero_output_for_mask:
-            import tensorflow as tf
-
-            seen = tf.cumsum(tf.cast(seen, "int32"), axis=1, reverse=layer.go_backwards) > 0
-        outputs = ops.where(seen[:, :, None], outputs, ops.zeros_like(outputs))
+            seen = ops.cumsum(ops.flip(seen, 1) if layer.go_backwards else seen, axis=1)
+            seen = ops.flip(seen, 1) if layer.go_backwards else seen
+        outputs = ops.where(seen[:, :, None] > 0, outputs, ops.zeros_like(outputs))
     if layer.go_backwards:
         outputs = ops.flip(outputs, axis=1)
     last = outputs[:, -1] if mask is not None else states[0]

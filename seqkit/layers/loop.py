@@ -7,35 +7,15 @@ What makes it fast, forwards and backwards:
   product over (steps x batch), not a sum kept up step by step;
 - the loop compiles under XLA, whose programs read and write the per-step arrays in place.
 
-A recurrence is described by a `Step`: which operands are multiplied by which recurrent matrices, and how the products
-become the next states. LSTM and SimpleRNN have one product; GRU with `reset_after=False` has two, one behind the other;
-recurrent dropout, with its own mask for each gate, has one a gate. `h` is always the first state and the output.
+The recurrence is a `Step` (`steps.py`). LSTM and SimpleRNN have one product; GRU with `reset_after=False` has two, one behind
+the other; recurrent dropout, with its own mask for each gate, has one a gate.
 
-Convention: inside this file time comes first, `(steps, batch, width)`; callers transpose. A padded step (mask False)
-leaves every state as it was and receives no gradient. Left out: input projection, dropout, choosing a path: see the layers.
+Convention: time comes first, `(steps, batch, width)`. `keep` says how much of the old states stays at each step: bool
+`(steps, batch, 1)`, True on padding, which then neither changes a state nor receives a gradient; or, for zoneout, the share as
+a float `(steps, batch, units of all states)`. Left out: input projection, dropout, choosing a path.
 """
 
-from dataclasses import dataclass
-from typing import Callable
-
 import tensorflow as tf
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a recurrence, elementwise except for its products.
-
-    operands: functions `(x, products, states, constants) -> (..., n)`; operand k sees the products before it, is
-        multiplied by recurrent matrix k, and the result (with its bias, where there is one) is product k.
-    advance: function `(x, products, states, constants) -> states`.
-    additive: True where `x` appears only as `x + products[0]`: then one gradient serves both and is stored once.
-
-    Both work on one step `(batch, width)` and on all steps at once `(steps, batch, width)`.
-    """
-
-    operands: tuple
-    advance: Callable
-    additive: bool
 
 
 def _list(like, steps, width=None):
@@ -47,116 +27,134 @@ def _read(values):
     return tf.TensorArray(values.dtype, size=tf.shape(values)[0], element_shape=values.shape[1:]).unstack(values)
 
 
-def _products(step, x, states, constants, matrices, biases):
-    products = []
-    for operand, matrix, bias in zip(step.operands, matrices, biases):
-        product = tf.matmul(operand(x, products, states, constants), matrix)
-        products.append(product if bias is None else product + bias)
-    return products
-
-
 def _steps(x):
     return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
 
 
-def _forward(step, x, states, mask, constants, matrices, biases, reverse, keep):
-    """Run all steps; with `keep`, also return every state and product, which the backward loop needs."""
-    steps = _steps(x)
-    inputs = _read(x)
-    masks = None if mask is None else _read(mask)
-    kept = [_list(s, steps) for s in states]
-    if keep:
-        kept += [_list(x, steps, m.shape[1]) for m in matrices]
-    else:
-        kept = kept[:1]
+def _loop(steps, body, carried, lists):
+    """`body(k, carried) -> (carried, values to write at k's place, place)` for k in 0..steps: (carried, stacked lists)."""
 
-    def body(k, states, kept):
-        t = steps - 1 - k if reverse else k
-        x_t = inputs.read(t)
-        products = _products(step, x_t, states, constants, matrices, biases)
-        new = step.advance(x_t, products, states, constants)
-        if masks is not None:
-            here = masks.read(t)
-            new = [tf.where(here, n, s) for n, s in zip(new, states)]
-        values = [*new, *products] if keep else new[:1]
-        return k + 1, tuple(new), tuple(a.write(t, v) for a, v in zip(kept, values))
+    def whole(k, carried, lists):
+        carried, values, place = body(k, carried)
+        return k + 1, tuple(carried), tuple(a.write(place, v) for a, v in zip(lists, values))
 
-    _, states, kept = tf.while_loop(
-        lambda k, *_: k < steps, body, (0, tuple(states), tuple(kept)), maximum_iterations=steps, parallel_iterations=1
+    _, carried, lists = tf.while_loop(
+        lambda k, *_: k < steps, whole, (0, tuple(carried), tuple(lists)), maximum_iterations=steps, parallel_iterations=1
     )
-    return states, [a.stack() for a in kept]
+    return carried, [a.stack() for a in lists]
 
 
-def _backward(step, x, first, kept, mask, constants, matrices, reverse, d_outputs, d_last):
-    """Gradients of (x, first states, matrices, product gradients), from those of all outputs and of the last states."""
-    steps = _steps(x)
-    count = len(first)
-    before = []
-    for values, start in zip(kept[:count], first):
-        parts = [values[1:], start[None]] if reverse else [start[None], values[:-1]]
-        before.append(tf.concat(parts, 0))
-    products = kept[count:]
-    reads = [_read(v) for v in [x, *before, *products]]
-    masks = None if mask is None else _read(mask)
-    d_reads = None if d_outputs is None else _read(d_outputs)
-    d_products = [_list(x, steps, p.shape[-1]) for p in products]
-    d_x = [] if step.additive else [_list(x, steps)]
+def mixed(keep, new, old):
+    """States after a step of which `keep` stays old."""
+    if keep.dtype == tf.bool:
+        return [tf.where(keep, o, n) for n, o in zip(new, old)]
+    return [n + k * (o - n) for k, n, o in zip(tf.split(keep, len(new), -1), new, old)]
 
-    def body(k, d_states, written):
-        t = k if reverse else steps - 1 - k
-        d_states = list(d_states)
-        if d_reads is not None:
-            d_states[0] += d_reads.read(t)
-        x_t, *rest = [a.read(t) for a in reads]
-        states, found = rest[:count], rest[count:]
-        passed = None
-        if masks is not None:
-            here = masks.read(t)
-            passed = [tf.where(here, tf.zeros_like(d), d) for d in d_states]
-            d_states = [tf.where(here, d, tf.zeros_like(d)) for d in d_states]
-        sources = [x_t, *found, *states]
+
+def _shared(keep, d_states):
+    """A gradient of mixed states, shared out between the new ones and the old ones."""
+    if keep.dtype == tf.bool:
+        nothing = [tf.zeros_like(d) for d in d_states]
+        return mixed(keep, d_states, nothing), mixed(keep, nothing, d_states)
+    old = [k * d for k, d in zip(tf.split(keep, len(d_states), -1), d_states)]
+    return [d - o for d, o in zip(d_states, old)], old
+
+
+def _forward(step, x, states, keep, constants, matrices, biases, reverse):
+    """Run all steps. Returns the last states, every state, and what the backward loop needs of every step."""
+    steps, inputs = _steps(x), _read(x)
+    keeps = None if keep is None else _read(keep)
+    widths = [m.shape[1] for m in matrices] if step.gates is None else [4 * states[0].shape[-1]]
+    lists = [_list(s, steps) for s in states] + [_list(x, steps, w) for w in widths]
+
+    def body(k, states):
+        t = steps - 1 - k if reverse else k
+        x_t, products = inputs.read(t), []
+        for operand, matrix, bias in zip(step.operands, matrices, biases):
+            product = tf.matmul(operand(x_t, products, states, constants), matrix)
+            products.append(product if bias is None else product + bias)
+        if step.gates is None:
+            kept, new = products, step.advance(x_t, products, states, constants)
+        else:
+            kept = [step.gates(x_t, products)]
+            new = step.mix(kept[0], states)
+        if keeps is not None:
+            new = mixed(keeps.read(t), new, states)
+        return new, [*new, *kept], t
+
+    last, every = _loop(steps, body, states, lists)
+    return last, every[: len(states)], every[len(states) :]
+
+
+def _undo(step, x, kept, states, constants, parameters, transposed, d_states):
+    """Gradients of one step: those of x (None if additive), each product, the states before it, the parameters."""
+    if step.retreat is not None:
+        d_x, d_product, d_states = step.retreat(kept[0], states, d_states)
+        d_operand = tf.matmul(d_product, transposed[0])
+        d_output = d_operand if d_states[0] is None else d_states[0] + d_operand
+        return d_x, [d_product], [d_output, *d_states[1:]], []
+    sources = [x, *kept, *states, *parameters]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        new = step.advance(x, kept, states, [*constants, *parameters])
+    total = list(tape.gradient(new, sources, d_states, unconnected_gradients="zero"))
+    for i in reversed(range(len(kept))):
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            new = step.advance(x_t, found, states, constants)
-        total = list(tape.gradient(new, sources, d_states, unconnected_gradients="zero"))
-        for i in reversed(range(len(found))):
-            d_operand = tf.matmul(total[1 + i], matrices[i], transpose_b=True)
-            with tf.GradientTape() as tape:
-                tape.watch(sources)
-                operand = step.operands[i](x_t, found[:i], states, constants)
-            more = tape.gradient(operand, sources, d_operand)
-            total = [a if b is None else a + b for a, b in zip(total, more)]
-        d_states = total[1 + len(found) :]
-        if passed is not None:
+            operand = step.operands[i](x, kept[:i], states, constants)
+        more = tape.gradient(operand, sources, tf.matmul(total[1 + i], transposed[i]))
+        total = [a if b is None else a + b for a, b in zip(total, more)]
+    a, b = 1 + len(kept), 1 + len(kept) + len(states)
+    return total[0], total[1:a], total[a:b], total[b:]
+
+
+def _backward(step, x, first, every, kept, keep, constants, parameters, matrices, reverse, d_outputs, d_last):
+    """Gradients of x, first states, parameters, matrices and biases, from those of all outputs and of the last states."""
+    steps, count = _steps(x), len(first)
+    before = []
+    for values, start in zip(every, first):
+        before.append(tf.concat([values[1:], start[None]] if reverse else [start[None], values[:-1]], 0))
+    reads = [_read(v) for v in ([*before, *kept] if step.retreat is not None else [*before, *kept, x])]
+    keeps = None if keep is None else _read(keep)
+    d_reads = _read(d_outputs)
+    # A product with a matrix transposed on the fly is half as fast as with one transposed once.
+    transposed = [tf.transpose(m) for m in matrices]
+    lists = [_list(x, steps, m.shape[1]) for m in matrices] + ([] if step.additive else [_list(x, steps)])
+
+    def body(k, carried):
+        d_states, d_parameters = carried
+        t = k if reverse else steps - 1 - k
+        d_states = [d_states[0] + d_reads.read(t), *d_states[1:]]
+        values = [a.read(t) for a in reads]
+        if keeps is not None:
+            d_states, passed = _shared(keeps.read(t), d_states)
+        d_x, d_products, d_states, more = _undo(
+            step, values[-1], values[count : count + len(kept)], values[:count], constants, parameters, transposed, d_states
+        )
+        if keeps is not None:
             d_states = [d + p for d, p in zip(d_states, passed)]
-        values = total[1 : 1 + len(found)] + ([] if step.additive else total[:1])
-        return k + 1, tuple(d_states), tuple(a.write(t, v) for a, v in zip(written, values))
+        d_parameters = tuple(d + m for d, m in zip(d_parameters, more))
+        return (tuple(d_states), d_parameters), d_products if step.additive else [*d_products, d_x], t
 
-    _, d_first, written = tf.while_loop(
-        lambda k, *_: k < steps,
-        body,
-        (0, tuple(d_last), tuple(d_products + d_x)),
-        maximum_iterations=steps,
-        parallel_iterations=1,
-    )
-    written = [a.stack() for a in written]
-    d_products = written[: len(products)]
+    carried = (tuple(d_last), tuple(tf.zeros_like(p) for p in parameters))
+    (d_first, d_parameters), found = _loop(steps, body, carried, lists)
     d_matrices = []
-    for i, d_product in enumerate(d_products):
-        operand = step.operands[i](x, products[:i], before, constants)
+    for i, d_product in enumerate(found[: len(matrices)]):
+        operand = step.operands[i](x, kept[:i], before, constants)
         d_matrices.append(tf.einsum("tbi,tbj->ij", operand, d_product))
-    d_x = d_products[0] if step.additive else written[-1]
-    return d_x, list(d_first), d_matrices, [tf.reduce_sum(d, [0, 1]) for d in d_products]
+    d_biases = [tf.reduce_sum(d, [0, 1]) for d in found[: len(matrices)]]
+    return found[0] if step.additive else found[-1], d_first, d_parameters, d_matrices, d_biases
 
 
-def recur(step, x, states, mask, constants, matrices, biases, reverse=False):
+def recur(step, x, states, keep, constants, parameters, matrices, biases, reverse=False):
     """Apply `step` along time.
 
     Args:
         x: `(steps, batch, width)`, projected inputs.
         states: list of `(batch, units)`, the first states.
-        mask: `(steps, batch, 1)` bool or None; False leaves the states of that row as they were.
+        keep: None, or how much of the old states stays at each step; see above.
         constants: list of tensors handed to the step, without gradient.
+        parameters: list of weights handed to the step behind the constants, with gradient.
         matrices: list of recurrent matrices, one for each operand of the step.
         biases: list as long, of vectors or None.
         reverse: read from the last step to the first. Outputs stay where their inputs are.
@@ -164,24 +162,23 @@ def recur(step, x, states, mask, constants, matrices, biases, reverse=False):
     Returns:
         `(outputs, last)`: the first state after every step `(steps, batch, units)`, and the list of last states.
     """
-    count, width = len(states), len(matrices)
+    sizes = [len(states), len(parameters), len(matrices)]
 
     @tf.custom_gradient
     def run(x, *flat):
-        states, matrices = list(flat[:count]), list(flat[count : count + width])
-        rest = iter(flat[count + width :])
-        filled = [None if b is None else next(rest) for b in biases]
-        last, kept = _forward(step, x, states, mask, constants, matrices, filled, reverse, keep=True)
+        flat = iter(flat)
+        states, parameters, matrices = [[next(flat) for _ in range(n)] for n in sizes]
+        filled = [None if b is None else next(flat) for b in biases]
+        last, every, kept = _forward(step, x, states, keep, [*constants, *parameters], matrices, filled, reverse)
 
         def grad(d_outputs, *d_last):
-            d_x, d_first, d_matrices, d_biases = _backward(
-                step, x, states, kept, mask, constants, matrices, reverse, d_outputs, d_last
+            d_x, d_first, d_parameters, d_matrices, d_biases = _backward(
+                step, x, states, every, kept, keep, constants, parameters, matrices, reverse, d_outputs, d_last
             )
-            d_biases = [d for d, b in zip(d_biases, biases) if b is not None]
-            return (d_x, *d_first, *d_matrices, *d_biases)
+            return (d_x, *d_first, *d_parameters, *d_matrices, *[d for d, b in zip(d_biases, biases) if b is not None])
 
-        return (kept[0], *last), grad
+        return (every[0], *last), grad
 
-    given = [*states, *matrices, *[b for b in biases if b is not None]]
+    given = [*states, *parameters, *matrices, *[b for b in biases if b is not None]]
     outputs, *last = run(x, *[tf.convert_to_tensor(t) for t in given])
     return outputs, last

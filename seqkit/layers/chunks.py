@@ -1,0 +1,91 @@
+"""Long sequences in bounded memory: run chunk by chunk, keep only the states between chunks, run each again for its gradient.
+
+Exact gradients at one more forward pass, with memory for (steps / size) states and one chunk's working set instead of all
+steps' (Chen et al. 2016, for recurrent networks Gruslys et al. 2016). Without `carried` no gradient passes from a chunk to the
+one before it: truncated backpropagation through time (Williams and Peng 1990), states still carried.
+
+Convention: time first. TensorFlow only. Left out: what a chunk computes.
+"""
+
+import tensorflow as tf
+
+
+def run(piece, x, keep, states, weights, size, reverse, carried):
+    """Outputs `(steps, batch, units)` and last states of `piece` over all of `x`.
+
+    Args:
+        piece: function `(x, keep, states, weights) -> (outputs, last states)`, of any number of steps.
+        x, keep: `(steps, batch, ...)`; keep may be None, and is True or 1 where nothing may change.
+        states: list of `(batch, units)`.
+        weights: nest of tensors and Nones.
+        size: steps a chunk.
+        reverse: whether the last chunk comes first.
+        carried: whether gradients pass between chunks.
+    """
+    steps = tf.shape(x)[0]
+    count = (steps + size - 1) // size
+    if keep is None:
+        keep = tf.zeros([steps, tf.shape(x)[1], 1], tf.bool)
+    extra = [[0, count * size - steps], [0, 0], [0, 0]]
+    keep = tf.pad(keep, extra, constant_values=tf.cast(1, keep.dtype))
+    flat = tf.nest.flatten(weights)
+    given = [w for w in flat if w is not None]
+
+    def whole(x_c, keep_c, states, given):
+        rest = iter(given)
+        return piece(x_c, keep_c, states, tf.nest.pack_sequence_as(weights, [None if w is None else next(rest) for w in flat]))
+
+    def cut(values, k):
+        place = (count - 1 - k if reverse else k) * size
+        part = values[place : place + size]
+        return tf.ensure_shape(part, [size, *values.shape[1:]])
+
+    def array(shape):
+        return tf.TensorArray(x.dtype, size=count, element_shape=shape)
+
+    @tf.custom_gradient
+    def all_chunks(x, *rest):
+        states, given = rest[: len(states_given)], rest[len(states_given) :]
+
+        def body(k, states, starts, outputs):
+            starts = tuple(a.write(k, s) for a, s in zip(starts, states))
+            found, states = whole(cut(x, k), cut(keep, k), list(states), given)
+            return k + 1, tuple(states), starts, outputs.write(count - 1 - k if reverse else k, found)
+
+        starts = tuple(array(s.shape) for s in states)
+        outputs = array([size, *states[0].shape])
+        _, last, starts, outputs = tf.while_loop(
+            lambda k, *_: k < count, body, (0, tuple(states), starts, outputs), parallel_iterations=1
+        )
+        starts = [a.stack() for a in starts]
+
+        def grad(d_outputs, *d_last):
+            def undo(k, d_states, d_given, d_x):
+                chunk, kept = cut(x, k), cut(keep, k)
+                begin = [s[k] for s in starts]
+                with tf.GradientTape() as tape:
+                    tape.watch([chunk, *begin, *given])
+                    found, after = whole(chunk, kept, begin, given)
+                ours = tape.gradient(
+                    [found, *after], [chunk, *begin, *given], [cut(d_outputs, k), *d_states], unconnected_gradients="zero"
+                )
+                d_states = ours[1 : 1 + len(begin)]
+                if not carried:
+                    d_states = [tf.where(k > 0, tf.zeros_like(d), d) for d in d_states]
+                d_given = tuple(a + b for a, b in zip(d_given, ours[1 + len(begin) :]))
+                return k - 1, tuple(d_states), d_given, d_x.write(count - 1 - k if reverse else k, ours[0])
+
+            zeros = tuple(tf.zeros_like(w) for w in given)
+            _, d_states, d_given, d_x = tf.while_loop(
+                lambda k, *_: k >= 0,
+                undo,
+                (count - 1, tuple(d_last), zeros, array([size, *x.shape[1:]])),
+                parallel_iterations=1,
+            )
+            return (d_x.concat(), *d_states, *d_given)
+
+        return (tf.ensure_shape(outputs.concat(), [None, *states[0].shape]), *last), grad
+
+    states_given = states
+    outputs, *last = all_chunks(tf.pad(x, extra), *states, *given)
+    return tf.ensure_shape(outputs[:steps], [x.shape[0], *outputs.shape[1:]]), last
