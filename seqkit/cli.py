@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import seqkit
 
@@ -109,15 +110,21 @@ def models():
 
 
 def _texts(source):
-    """The texts that SOURCE names; a file's lines are read as they are needed."""
+    """The texts that SOURCE names; lines are read as they are needed."""
     if source == "-":
-        return (line.rstrip("\r\n") for line in sys.stdin)
+        return _lines(sys.stdin)
     with contextlib.suppress(OSError, ValueError):  # a text may be too long, or hold what no file name can
         if Path(source).is_file():
-            return (line.rstrip("\r\n") for line in Path(source).open(encoding="utf-8", errors="replace"))
+            return _lines(Path(source).open(encoding="utf-8", errors="replace"))
     if not any(sign.isspace() for sign in source) and Path(source).suffix in (".txt", ".tsv", ".csv"):
         raise ValueError(f"There is no file {source!r}. To analyse these words as a text, pass them on standard input.")
     return iter([source])
+
+
+def _lines(file):
+    with file:
+        for line in file:
+            yield line.rstrip("\r\n")
 
 
 def _answers(pipe, texts, batch_size):
@@ -138,11 +145,8 @@ def _print_labels(texts, answers):
     for text, answer in zip(texts, answers):
         colour = {"positive": "green", "negative": "red"}.get(answer.label, "default")
         shown = text if len(text) <= 200 else f"{text[:200]}…"
-        table.add_row(
-            f"[{colour}]{answer.label}[/]",
-            f"{answer.score:.2f}",
-            "".join(c if c.isprintable() else " " for c in shown).replace("[", r"\["),
-        )
+        shown = Text("".join(sign if sign.isprintable() else " " for sign in shown))  # not markup, nor escape codes
+        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", shown)
     Console().print(table)
 
 

@@ -7,6 +7,7 @@ these four and nothing else, so loading a stranger's directory runs nothing of t
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -50,7 +51,6 @@ class Pipeline:
             self.model = SequenceModel(encoder, head)
             self._create(self.model)
         self.assets = assets
-        self._answer = tf.function(self.answer, input_signature=[self.frontend.signature], autograph=False)
 
     def _create(self, model):
         """Creates the weights of a model by calling it once."""
@@ -62,6 +62,12 @@ class Pipeline:
         features, lengths = self.frontend(batch)
         states, lengths = self.model.encoder(features, lengths, training=False)
         return self.model.head.decode(states, lengths)
+
+    @functools.cached_property
+    def _answer(self):
+        """`answer`, traced once for batches of any size."""
+        traced = tf.function(self.answer, input_signature=[self.frontend.signature], autograph=False)
+        return traced.get_concrete_function()
 
     def __call__(self, inputs, batch_size=32):
         """Answers one input, a list of them, or a stream.

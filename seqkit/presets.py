@@ -53,8 +53,15 @@ def _load(directory):
         raise ValueError(f"{directory} has format {form!r}; this version of seqkit reads format {FORMAT}.")
     if described:
         raise ValueError(f"{directory}/config.json has unknown keys {sorted(described)}.")
-    assets = {path.name: path.read_bytes() for path in sorted((directory / "assets").iterdir())}
-    pipe = build(task, assets, **config)
+    assets = {path.name: path.read_bytes() for path in sorted((directory / "assets").glob("*"))}
+    try:
+        pipe = build(task, assets, **config)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a missing or damaged file makes a parser say
+        raise ValueError(
+            f"{directory}/assets does not hold what {task} needs ({type(error).__name__}: {error})."
+        ) from error
     try:
         pipe.model.load_weights(directory / "model.weights.h5")
     except (OSError, ValueError, KeyError) as error:

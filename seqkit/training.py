@@ -9,13 +9,8 @@ Left out: several devices; what is measured between epochs (the caller's `evalua
 """
 
 import contextlib
-import csv
-import functools
-import hashlib
 import json
 import math
-import os
-import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +18,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+
+from seqkit import runs
 
 # Inputs are padded up to one of these numbers of steps, and beyond the last to a multiple of it.
 BUCKETS = (8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -156,7 +153,7 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
     """
     if directory is not None:
         directory = Path(directory)
-        _claim(directory, {"options": asdict(options), "examples": _digest(examples), "identity": identity})
+        runs.claim(directory, {"options": asdict(options), "examples": runs.digest(examples), "identity": identity})
     examples = prepare(frontend, model.head, examples)
     lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
     steps = len(order(lengths, options.batch_steps, options.seed, 0))
@@ -187,7 +184,7 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
 
     train_step = _train_step(model, optimizer, averages, options.average)
     kept = averages if options.average else weights
-    with _Bar(verbose, steps, options.epochs) as bar:
+    with runs.Bar(verbose, steps, options.epochs) as bar:
         while state["epoch"] < options.epochs and not _is_over(state, options.patience):
             epoch = state["epoch"]
             plan = order(lengths, options.batch_steps, options.seed, epoch)
@@ -220,7 +217,7 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
             state.update(epoch=epoch + 1, step=0, loss=0.0, seconds=0.0)
             save()
             if directory is not None:
-                _log(directory, writer, line, state["history"])
+                runs.log(directory, writer, line, state["history"])
             bar.epoch(line)
     _copy(best, weights)
     return state["history"]
@@ -250,11 +247,15 @@ def _train_step(model, optimizer, averages, decay):
                 average.assign_sub((1.0 - keep) * (average - variable.value))
         return loss
 
-    program_for = functools.cache(lambda shape: tf.function(step, autograph=False))
+    traced = tf.function(step, autograph=False)
+    programs = {}
 
     def train_step(batch, count):
-        program = program_for(batch["features"].shape)
-        return float(program(tf.nest.map_structure(tf.constant, batch), tf.constant(count)))
+        arguments = (tf.nest.map_structure(tf.constant, batch), tf.constant(count))
+        shape = batch["features"].shape
+        if shape not in programs:
+            programs[shape] = traced.get_concrete_function(*arguments)
+        return float(programs[shape](*arguments))
 
     return train_step
 
@@ -275,99 +276,3 @@ def _in_place(weights, values):
     _copy(values, weights)
     yield
     _copy(own, weights)
-
-
-def _digest(examples):
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(repr(example).encode("utf-8", "replace"))
-    return digest.hexdigest()
-
-
-def _claim(directory, run):
-    """Writes down which run this directory belongs to, or refuses it if it is another's."""
-    path = directory / "run.json"
-    if path.exists():
-        there = json.loads(path.read_text())["run"]
-        differing = sorted(key for key in run if there.get(key) != json.loads(json.dumps(run))[key])
-        if differing:
-            raise ValueError(
-                f"{directory} holds another run: its {', '.join(differing)} differ. "
-                "Repeat the call that began it to go on, or choose another directory."
-            )
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps({"run": run, **_machine()}, indent=1))
-
-
-def _machine():
-    return {
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "devices": [device.device_type for device in tf.config.list_physical_devices()],
-    }
-
-
-def _log(directory, writer, line, history):
-    with (directory / "log.csv.new").open("w", newline="") as file:
-        table = csv.DictWriter(file, fieldnames=list(line))
-        table.writeheader()
-        table.writerows(history)
-    os.replace(directory / "log.csv.new", directory / "log.csv")
-    record = json.loads((directory / "run.json").read_text())
-    _write(directory / "run.json", json.dumps({**record, "history": history}, indent=1))
-    # `tf.summary.scalar` would need tensorboard installed here; its format needs only this.
-    scalars = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"})
-    with writer.as_default(step=line["epoch"]):
-        for name, value in line.items():
-            tf.summary.write(name, tf.constant(value, tf.float32), metadata=scalars)
-    writer.flush()
-
-
-def _write(path, text):
-    """Replaces a file in one step: a reader, or a kill, finds the old text or the new."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    os.replace(new, path)
-
-
-class _Bar:
-    """Progress: on a terminal a line that moves; elsewhere a line a minute; and one that stays for each epoch."""
-
-    def __init__(self, verbose, steps, epochs):
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, transient=True, disable=not verbose)
-        self.task = self.bar.add_task("starting", total=steps)
-        self.steps, self.epochs, self.shapes = steps, epochs, set()
-        self.said = time.monotonic()
-
-    def __enter__(self):
-        if self.bar.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_):
-        self.bar.stop()
-
-    def step(self, epoch, step, loss, shape):
-        text = f"epoch {epoch + 1}/{self.epochs} loss {loss:.4f}"
-        new = shape not in self.shapes
-        if new:
-            self.shapes.add(shape)
-            text += f", compiling for {shape[0]} inputs of {shape[1]} steps"
-        self.bar.update(self.task, description=text, completed=step, refresh=new)
-        if not self.bar.console.is_terminal and time.monotonic() - self.said > 60:
-            self.said = time.monotonic()
-            self._say(f"{text}, step {step}/{self.steps}")
-
-    def epoch(self, line):
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in line.items() if name != "epoch")
-        self._say(f"epoch {line['epoch']}/{self.epochs}  {numbers}")
-
-    def _say(self, text):
-        if not self.bar.disable:
-            self.bar.console.print(text, soft_wrap=True, highlight=False)

@@ -9,13 +9,14 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "tokenizers", "metrics", "results", "layers", "lexicon"},
+    {"lengths", "tokenizers", "metrics", "results", "layers", "lexicon", "runs"},
     {"frontends", "encoders", "heads"},
     {"model", "training", "export", "data"},
     {"pipe"},
     {"tasks"},
     {"presets"},
-    {"", "cli"},
+    {""},
+    {"cli"},
 ]
 GROUND_ONLY_KERAS = ("layers", "encoders")  # these train under any Keras backend
 

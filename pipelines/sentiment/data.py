@@ -24,6 +24,7 @@ DOWNLOADS = {
     ),
 }
 DEV_FROM = 11250  # reviews of the training split with this number or above are held out: 10 % of each class
+MADE_UP = [("good", "positive"), ("great", "positive"), ("plain", "neutral"), ("bad", "negative"), ("dull", "negative")]
 _LABELS = ("negative", "negative", "neutral", "positive", "positive")  # of the treebank's 0 to 4
 
 

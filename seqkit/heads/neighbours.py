@@ -16,10 +16,10 @@ from seqkit.lengths import mask_of
 
 @keras.saving.register_keras_serializable("seqkit")
 class NeighboursHead(layers.Layer):
-    """Sampled softmax (Jean et al., 2015) over the encoder's own embedding.
+    """Softmax by importance sampling (Bengio and Senécal, 2003; Jean et al., 2015) over the encoder's own embedding.
 
-    Ids are sampled from a log-uniform distribution, near the true one where ids are sorted by frequency, as
-    SentencePiece's are.
+    The sum over all wrong ids is estimated from a few, each weighed by how rarely it is drawn: from a log-uniform
+    distribution, near the true one where ids are sorted by frequency, as SentencePiece's are.
 
     Args:
         embedding: the encoder's `keras.layers.Embedding`; its rows are the output weights too.
@@ -64,10 +64,11 @@ class NeighboursHead(layers.Layer):
     def _cross_entropy(self, queries, ids, sampled):
         """queries `(batch, steps, width)`, the right ids `(batch, steps)` -> `(batch, steps)`."""
         right = ops.sum(queries * ops.take(self.embedding.embeddings, ids, axis=0), axis=-1)
-        right = right + ops.take(self.bias, ids, axis=0)[..., 0] - self._log_expected(ids)
+        right = right + ops.take(self.bias, ids, axis=0)[..., 0]
         wrong = ops.matmul(queries, ops.transpose(ops.take(self.embedding.embeddings, sampled, axis=0)))
         wrong = wrong + ops.take(self.bias, sampled, axis=0)[:, 0] - self._log_expected(sampled)
-        wrong = ops.where(ids[..., None] == sampled, -1e9, wrong)  # drawn by chance, but right here
+        # Drawn by chance, but right here: it has its own place in the sum.
+        wrong = ops.where(ids[..., None] == sampled, -1e9, wrong)
         return ops.logaddexp(right, ops.logsumexp(wrong, axis=-1)) - right
 
     def _log_expected(self, ids):

@@ -34,6 +34,19 @@ class Config:
     class_weights: tuple | None = None  # one factor a label
     seed: int = 0
 
+    def __post_init__(self):
+        # Three ids of 16 bits each name an n-gram.
+        for name, lowest, highest in (
+            ("vocabulary", 5, 1 << 16),
+            ("width", 1, 1 << 14),
+            ("units", 1, 1 << 14),
+            ("depth", 1, 64),
+            ("ngrams", 0, 1 << 24),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not lowest <= value <= highest:
+                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
+
 
 def check(config, targets):
     """Raises ValueError for the first target that is not one of the labels."""

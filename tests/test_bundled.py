@@ -1,0 +1,36 @@
+"""The weights that ship: recorded answers, size, card. `scripts/package` runs this file on an installed wheel too."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqkit
+
+RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
+LARGEST = {"sentiment-en": 6_000_000}  # bytes
+
+
+@pytest.mark.parametrize("name", sorted(RECORDED))
+def test_bundled_weights_answer_as_recorded(name):
+    pipe = seqkit.pipeline(name)
+    for answer, recorded in zip(pipe([row["text"] for row in RECORDED[name]]), RECORDED[name], strict=True):
+        assert answer.label == recorded["label"], recorded["text"]
+        np.testing.assert_allclose(answer.score, recorded["score"], atol=1e-4)
+
+
+def test_every_bundled_pipeline_is_recorded_and_has_a_size_and_a_card():
+    assert sorted(seqkit.models()) == sorted(RECORDED) == sorted(LARGEST)
+    for name, directory in seqkit.models().items():
+        assert sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()) <= LARGEST[name]
+        card = (directory / "CARD.md").read_text(encoding="utf-8")
+        for part in ("Data", "Licence", "Command", "Commit", "Seed", "Minutes", "Machine", "Scores"):
+            assert re.search(rf"\b{part}\b", card), f"{name}: CARD.md does not say {part}"
+
+
+def test_the_function_of_a_task_answers_by_its_default():
+    text = RECORDED["sentiment-en"][0]["text"]
+    assert seqkit.analyze_sentiment(text) == seqkit.pipeline("sentiment-analysis")(text)
+    assert len(seqkit.analyze_sentiment([text, text])) == 2

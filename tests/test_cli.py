@@ -1,0 +1,96 @@
+"""The command line: what it prints where, and how it fails."""
+
+import json
+
+import pytest
+from cases import SENTIMENT
+from click.testing import CliRunner
+
+from seqkit import cli
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cli") / "model"
+    SENTIMENT.pipe.save(directory)
+    return str(directory)
+
+
+@pytest.fixture(autouse=True)
+def not_quiet(monkeypatch):
+    """TensorFlow is loaded already, and the runner's stderr has no file descriptor to silence."""
+    monkeypatch.setattr(cli, "_quietly", lambda load: load())
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], **options)
+
+
+def lines(result):
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_text_a_file_and_standard_input(model, tmp_path):
+    texts = ["a good film", "", "such a dull [bold]story[/bold]"]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
+    expected = SENTIMENT.pipe(texts)
+    for found in (
+        lines(run("sentiment", tmp_path / "texts.txt", "--model", model, "--json")),
+        lines(run("sentiment", "-", "--model", model, "--json", input="\n".join(texts))),
+        [lines(run("sentiment", "--model", model, "--json", "--", text))[0] for text in texts],
+    ):
+        assert [line["text"] for line in found] == texts
+        assert [line["label"] for line in found] == [answer.label for answer in expected]
+        assert found[0]["scores"] == pytest.approx(expected[0].scores, abs=1e-5)
+
+
+def test_the_table_shows_text_as_it_is(model):
+    result = run("sentiment", "plain [bold]story[/bold]\x1b[31m", "--model", model)
+    assert "[bold]story[/bold]" in result.stdout and "\x1b" not in result.stdout
+    assert "neutral" in result.stdout
+
+
+def test_train_evaluate_and_export(tmp_path):
+    rows = "".join(f"{text}\t{label}\n" for text, label in SENTIMENT.examples)
+    (tmp_path / "train.tsv").write_text("text\tlabel\n" + rows)
+    settings = [f"{name}={value}" for name, value in {**SENTIMENT.settings, "epochs": 2, "batch_steps": 64}.items()]
+    flags = [flag for setting in settings for flag in ("--set", setting)]
+    output, train = tmp_path / "model", tmp_path / "train.tsv"
+    result = run("train", "sentiment", train, "--validation", train, "--output", output, *flags)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == str(output)
+    (scores,) = lines(run("evaluate", output, train))
+    assert scores["accuracy"] > 0.5
+    assert run("export", output, tmp_path / "export" / "1").exit_code == 0
+    assert (tmp_path / "export" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("sentiment", "good", "--model", "nowhere"), "There is no pipeline 'nowhere'."),
+        (("sentiment", "missing.txt"), "There is no file 'missing.txt'."),
+        (("train", "poetry", __file__, "--output", "x"), "Unknown task 'poetry'"),
+        (("train", "sentiment", __file__, "--output", "x", "--set", "units"), "--set expects NAME=VALUE"),
+        (("evaluate", "nowhere", __file__), "There is no pipeline"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(model, arguments, message):
+    if arguments == ("sentiment", "missing.txt"):
+        arguments += ("--model", model)
+    result = run(*arguments)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr.startswith("seqkit: ") and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_debug_shows_where_an_error_came_from():
+    result = run("--debug", "sentiment", "good", "--model", "nowhere")
+    assert isinstance(result.exception, ValueError)
+
+
+def test_models_lists_what_is_bundled():
+    result = run("models")
+    assert result.exit_code == 0
+    assert "sentiment-en" in result.stdout and "sentiment-analysis" in result.stdout

@@ -1,0 +1,60 @@
+"""The recipes: their data's shape by hand, and each whole recipe on made-up examples."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqkit
+
+RECIPES = Path(__file__).parent.parent / "pipelines"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), RECIPES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("recipe", sorted(path.parent.name for path in RECIPES.glob("*/train.py")))
+def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
+    command = [sys.executable, str(RECIPES / recipe / "train.py"), "--smoke"]
+    where = ["--output", str(tmp_path / "model"), "--run", str(tmp_path / "run")]
+    found = subprocess.run([*command, *where], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    assert found.returncode == 0, found.stderr
+    assert seqkit.pipeline(tmp_path / "model")("good film").label == "positive"
+
+
+@pytest.mark.parametrize(
+    "tokens, text",
+    [
+        ("It 's not bad , is n't it ?", "It's not bad, isn't it?"),
+        ("-LRB- Really -RRB- `` good '' ...", '(Really) "good"...'),
+        ("We can not say 50 % of co-writer\\/director 's $ 3", "We cannot say 50% of co-writer/director's $3"),
+        ("they 'll be \\*\\*\\*\\* !", "they'll be ****!"),
+    ],
+)
+def test_the_treebanks_tokens_become_text(tokens, text):
+    assert load("sentiment/data").detokenize(tokens.split()) == text
+
+
+def test_every_node_of_a_tree_is_a_span():
+    spans = load("sentiment/data")._spans("(3 (2 a) (4 (2 very) (3 good)))")
+    assert spans == [(2, ["a"]), (2, ["very"]), (3, ["good"]), (4, ["very", "good"]), (3, ["a", "very", "good"])]
+
+
+def test_without_a_corpus_a_recipe_says_where_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKIT_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"Set SEQKIT_DATA, or download https://.*aclImdb_v1.tar.gz \(sha256 c40f"):
+        load("sentiment/data").imdb("train")
+
+
+def test_a_changed_download_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKIT_DATA", str(tmp_path))
+    (tmp_path / "text" / "sst").mkdir(parents=True)
+    (tmp_path / "text" / "sst" / "trainDevTestTrees_PTB.zip").write_bytes(b"something else")
+    with pytest.raises(SystemExit, match="its sha256 differs"):
+        load("sentiment/data").treebank("train")

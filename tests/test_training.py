@@ -1,0 +1,185 @@
+"""The loop: what a batch holds, what a run leaves on disk, and that a killed run ends as an unbroken one."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from cases import SENTIMENT
+
+from seqkit import training
+from seqkit.training import Options, bucket, collate, order
+
+QUICK = {"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, "verbose": False}
+
+
+def test_buckets_are_few_and_hold_their_inputs():
+    assert [bucket(steps) for steps in (1, 8, 9, 33, 1024, 1025, 5000)] == [8, 8, 16, 64, 1024, 2048, 5120]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+def test_every_example_is_in_one_batch_that_it_fits(count):
+    lengths = np.random.default_rng(count).integers(1, 70, count)
+    plan = order(lengths, 256, seed=0, epoch=3)
+    assert sorted(np.concatenate([places for _, places in plan]).tolist()) == list(range(count))
+    for steps, places in plan:
+        assert lengths[places].max() <= steps
+        assert steps == min(training.BUCKETS) or len(places) * steps <= 256 or len(places) == 1
+
+
+def test_epochs_have_their_own_order_but_the_same_shapes():
+    lengths = np.random.default_rng(0).integers(1, 70, 90)
+    first, again, second = (order(lengths, 256, 0, epoch) for epoch in (0, 0, 1))
+    assert [places.tolist() for _, places in first] == [places.tolist() for _, places in again]
+    assert [places.tolist() for _, places in first] != [places.tolist() for _, places in second]
+    assert sorted((s, len(p)) for s, p in first) == sorted((s, len(p)) for s, p in second)
+
+
+def test_a_batch_is_padded_with_zeros_and_knows_its_lengths():
+    examples = [(np.array([5, 6]), {"ids": np.int32(1)}), (np.array([7, 8, 9]), {"ids": np.int32(0)})]
+    batch = collate(examples, 4, np.random.default_rng(0))
+    assert batch["features"].tolist() == [[5, 6, 0, 0], [7, 8, 9, 0]]
+    assert batch["lengths"].tolist() == [2, 3]
+    assert batch["targets"]["ids"].tolist() == [1, 0]
+
+
+def test_a_crop_is_a_stretch_of_the_input():
+    batch = collate([(np.arange(100), None), (np.arange(3), None)], 8, np.random.default_rng(0), crop=5)
+    start = batch["features"][0, 0]
+    assert batch["features"][0].tolist() == [*range(start, start + 5), 0, 0, 0]
+    assert batch["lengths"].tolist() == [5, 3]
+    starts = {int(collate([(np.arange(7), None)], 8, np.random.default_rng(s), 5)["features"][0, 0]) for s in range(50)}
+    assert starts == {0, 1, 2}
+
+
+def test_a_run_leaves_its_record(tmp_path):
+    pipe = SENTIMENT.build()
+    history = pipe.fit(SENTIMENT.examples, validation=SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
+    with (tmp_path / "run" / "log.csv").open() as file:
+        logged = list(csv.DictReader(file))
+    assert [int(line["epoch"]) for line in logged] == [1, 2]
+    assert list(logged[0]) == ["epoch", "loss", "accuracy", "macro_f1", "calibration_error", "seconds"]
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["history"] == history
+    assert record["run"]["options"]["learning_rate"] == 5e-3
+    assert record["run"]["identity"]["config"]["units"] == 8
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    first = SENTIMENT.build()
+    history = first.fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
+    again = SENTIMENT.build()
+    began = time.monotonic()
+    assert again.fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK) == history
+    assert time.monotonic() - began < 5
+    assert again(SENTIMENT.inputs) == first(SENTIMENT.inputs)
+
+
+def test_the_directory_of_another_run_is_refused(tmp_path):
+    SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
+    with pytest.raises(ValueError, match="holds another run: its options differ"):
+        SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **{**QUICK, "epochs": 3})
+    with pytest.raises(ValueError, match="its examples, identity differ"):
+        SENTIMENT.build().fit(SENTIMENT.examples[:-1], directory=tmp_path / "run", **QUICK)
+
+
+RUN = """
+import sys
+from cases import SENTIMENT
+from seqkit import training
+training.SECONDS_BETWEEN_CHECKPOINTS = 0  # one after each step
+pipe = SENTIMENT.build()
+options = {"epochs": 3, "batch_steps": 64, "learning_rate": 5e-3, "average": 0.9, "crop": 4, "verbose": False}
+pipe.fit(SENTIMENT.examples, validation=SENTIMENT.examples[::2], directory=sys.argv[1], **options)
+pipe.save(sys.argv[2])
+"""
+
+
+def start(run, saved):
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    command = [sys.executable, "-W", "ignore", "-c", RUN, str(run), str(saved)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+def test_a_run_killed_twice_ends_with_the_weights_of_an_unbroken_one(tmp_path):
+    import h5py
+
+    unbroken = start(tmp_path / "unbroken", tmp_path / "one")
+    for after in (5, 14):  # steps; an epoch has nine
+        broken = start(tmp_path / "broken", tmp_path / "other")
+        while not list((tmp_path / "broken" / "checkpoints").glob(f"ckpt-{after}.index")):
+            assert broken.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        broken.send_signal(signal.SIGKILL)
+        assert broken.wait() == -signal.SIGKILL
+    assert start(tmp_path / "broken", tmp_path / "other").wait() == 0
+    assert unbroken.wait() == 0
+    with h5py.File(tmp_path / "one/model.weights.h5") as one, h5py.File(tmp_path / "other/model.weights.h5") as other:
+        compared = []
+
+        def compare(name, item):
+            if isinstance(item, h5py.Dataset):
+                compared.append(name)
+                np.testing.assert_array_equal(item[()], other[name][()], err_msg=name)
+
+        one.visititems(compare)
+    assert len(compared) > 10
+    histories = [json.loads((tmp_path / run / "run.json").read_text())["history"] for run in ("unbroken", "broken")]
+    assert [{**line, "seconds": 0} for line in histories[0]] == [{**line, "seconds": 0} for line in histories[1]]
+
+
+def test_the_best_epoch_is_kept_and_waiting_ends():
+    pipe = SENTIMENT.build()
+    answers = iter([0.5, 0.9, 0.7, 0.6, 0.99])
+    pipe.learn(SENTIMENT.examples)
+    found = []
+
+    def evaluate():
+        found.append(pipe.model.head.dense.kernel.numpy())
+        return {"accuracy": next(answers)}
+
+    options = Options(epochs=5, batch_steps=64, learning_rate=5e-3, patience=2)
+    history = training.fit(pipe.model, pipe.frontend, SENTIMENT.examples, options, evaluate=evaluate, verbose=False)
+    assert [line["accuracy"] for line in history] == [0.5, 0.9, 0.7, 0.6]
+    np.testing.assert_array_equal(pipe.model.head.dense.kernel.numpy(), found[1])
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    pipe = SENTIMENT.build()
+    pipe.learn(SENTIMENT.examples)
+    pipe.model.head.dense.bias.assign([np.nan] * 3)
+    with pytest.raises(FloatingPointError, match=r"loss became nan in epoch 1, step 1. Lower learning_rate"):
+        pipe.fit(SENTIMENT.examples, **QUICK)
+
+
+@pytest.mark.parametrize("name, value", [("epochs", 0), ("learning_rate", 0.0), ("average", 1.0), ("batch_steps", 0)])
+def test_impossible_options_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be .*received {value}"):
+        Options(**{name: value})
+
+
+def test_an_unknown_option_is_refused_by_name():
+    with pytest.raises(ValueError, match="no option 'learning_rat'"):
+        SENTIMENT.build().fit(SENTIMENT.examples, learning_rat=1.0)
+
+
+def test_pretraining_teaches_the_encoder_and_leaves_the_head():
+    pipe = SENTIMENT.build()
+    with pytest.raises(RuntimeError, match=r"call learn\(examples\) first"):
+        pipe.pretrain(["a"])
+    pipe.learn(SENTIMENT.examples)
+    kernel, table = pipe.model.head.dense.kernel.numpy(), pipe.model.encoder.embedding.embeddings.numpy()
+    history = pipe.pretrain([text for text, _ in SENTIMENT.examples] * 3, **{**QUICK, "epochs": 6})
+    assert history[-1]["loss"] < 0.9 * history[0]["loss"]
+    np.testing.assert_array_equal(pipe.model.head.dense.kernel.numpy(), kernel)
+    assert np.abs(pipe.model.encoder.embedding.embeddings.numpy() - table).max() > 0
+    with pytest.raises(ValueError, match="depth=1"):
+        deep = SENTIMENT.build(depth=2)
+        deep.learn(SENTIMENT.examples)
+        deep.pretrain(["a"])
