@@ -23,14 +23,12 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     cell, backwards = layer.cell, layer.go_backwards
     dropped = bool(training) and 0 < cell.recurrent_dropout < 1
     constants = _listed(cell.get_recurrent_dropout_mask(states[0])) if dropped else []
-    masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else [None]
+    masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else []
     step = _step(layer, dropped)
     run = {"fused": program.compiled, "graph": program.plain, "scan": program.scan}[layer.path]
 
     def piece(x, keep, states, weights):
-        kernel, bias, norms, parameters, matrices, biases = weights
-        x = _projected(x, kernel, bias, norms, masks)
-        return run(step, x, states, keep, constants, parameters, matrices, biases, backwards)
+        return run(step, x, states, keep, constants, masks, weights, backwards)
 
     # Transposed before they are projected: four times less to move.
     x = ops.transpose(sequences, [1, 0, 2])
@@ -104,18 +102,6 @@ def _weights(layer, dropped, training):
     if isinstance(layer, keras.layers.GRU) and not cell.reset_after:
         return kernel, bias, gain, parameters, [matrix[:, : 2 * cell.units], matrix[:, 2 * cell.units :]], [None, None]
     return kernel, bias, gain, parameters, [matrix], [recurrent]
-
-
-def _projected(x, kernel, bias, gain, masks):
-    """Inputs of all gates at all steps, `(steps, batch, gates * units)`, under the cell's own input dropout."""
-    kernels = ops.split(kernel, len(masks), axis=1)
-    parts = [ops.matmul(x if m is None else x * m, k) for m, k in zip(masks, kernels)]
-    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
-    if gain is not None:
-        x = steps.normal(x, gain, 0 if bias is None else bias)
-    elif bias is not None:
-        x = x + bias
-    return x
 
 
 def _zoned(layer, x, keep, count, training):

@@ -48,7 +48,7 @@ def mixed(keep, new, old):
     """States after a step of which `keep` stays old."""
     if keep.dtype == tf.bool:
         return [tf.where(keep, o, n) for n, o in zip(new, old)]
-    return [n + k * (o - n) for k, n, o in zip(tf.split(keep, len(new), -1), new, old)]
+    return [k * o + (1 - k) * n for k, n, o in zip(tf.split(keep, len(new), -1), new, old)]
 
 
 def _shared(keep, d_states):

@@ -1,63 +1,79 @@
-"""Running a recurrence over time: three loops that take the same arguments and give the same numbers.
+"""Running a recurrence over time: three ways that take the same arguments and give the same numbers.
 
-- `plain`: `loop.recur` as TensorFlow ops;
+- `plain`: inputs projected, then `loop.recur`, as TensorFlow ops;
 - `compiled`: the same, compiled by XLA. A program is traced once for a kind of layer, whatever the batch and the steps, and
   compiled by TensorFlow when it first runs at new shapes; layers of the same width share it. Where the number of steps is
   unknown while tracing, they are padded to a power of two with steps that change nothing, so a training run compiles a
-  few programs, not one a batch;
+  few programs, not one a batch. The projection is compiled along: handed over from outside, its result would be copied;
 - `scan`: `keras.ops.scan`, on any backend, differentiated by it.
 
-Convention: time first, `(steps, batch, width)`; arguments as of `loop.recur`. Left out: input projection.
+Convention: time first, `(steps, batch, width)`; states, keep, constants as of `loop.recur`; `masks` are input dropout masks
+`(batch, width)`, none, one, or one a gate; `weights` are `(kernel, input bias or None, input gain or None, parameters,
+matrices, biases or Nones)`. Left out: where these come from (`inner.py`).
 """
 
 from functools import cache
 
 from keras import ops
 
+from seqkit.layers.steps import normal
 
-def plain(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+
+def projected(x, masks, kernel, bias, gain):
+    """Inputs of all gates at all steps, `(steps, batch, gates * units)`; layer-normalised where there is a gain."""
+    if masks:
+        kernels = ops.split(kernel, len(masks), axis=1)
+        x = ops.concatenate([ops.matmul(x * m, k) for m, k in zip(masks, kernels)], axis=-1)
+    else:
+        x = ops.matmul(x, kernel)
+    if gain is not None:
+        return normal(x, gain, 0 if bias is None else bias)
+    return x if bias is None else x + bias
+
+
+def plain(step, x, states, keep, constants, masks, weights, reverse):
     """As ops of the graph that is being traced, or at once in eager Python."""
     from seqkit.layers import loop
 
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
     return loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
 
 
-def compiled(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+def compiled(step, x, states, keep, constants, masks, weights, reverse):
     """As an XLA program. Shapes need to be known only when it runs."""
     import tensorflow as tf
 
     steps, batch, true = x.shape[0], x.shape[1], tf.shape(x)[0]
     if steps is None:
         x, keep = _padded(x, keep)
-    free = [[x], states, [] if keep is None else [keep], constants]
-    fixed = [parameters, matrices, [b for b in biases if b is not None]]
-    specs = [tf.TensorSpec([None] * (len(t.shape) - 1) + [t.shape[-1]], t.dtype) for group in free for t in group]
-    specs += [tf.TensorSpec(t.shape, t.dtype) for group in fixed for t in group]
-    sizes = tuple(len(group) for group in free + fixed)
-    given = tuple(b is not None for b in biases)
-    program = _program(step, reverse, sizes, given, tuple(specs))
-    outputs, *last = program(*[t for group in free + fixed for t in group])
+    free = tf.nest.flatten([x, states, keep, constants, masks])
+    specs = [None if t is None else tf.TensorSpec([None] * (len(t.shape) - 1) + [t.shape[-1]], t.dtype) for t in free]
+    fixed = tf.nest.flatten(weights)
+    specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
+    sizes = len(states), len(constants), len(masks), len(weights[3]), len(weights[4])
+    outputs, *last = _program(step, reverse, sizes, tuple(specs))(*[t for t in free + fixed if t is not None])
     if steps is None:
         outputs = outputs[:true]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 
 @cache
-def _program(step, reverse, sizes, given, specs):
+def _program(step, reverse, sizes, specs):
     import tensorflow as tf
 
-    from seqkit.layers import loop
+    states, constants, masks, parameters, matrices = ([0] * n for n in sizes)
+    structure = [0, states, 0, constants, masks, (0, 0, 0, parameters, matrices, matrices)]
 
     def run(*flat):
         flat = iter(flat)
-        (x,), states, keep, constants, parameters, matrices, found = [[next(flat) for _ in range(n)] for n in sizes]
-        found = iter(found)
-        biases = [next(found) if g else None for g in given]
-        keep = keep[0] if keep else None
-        outputs, last = loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+        filled = [None if spec is None else next(flat) for spec in specs]
+        x, states, keep, constants, masks, weights = tf.nest.pack_sequence_as(structure, filled)
+        outputs, last = plain(step, x, states, keep, constants, masks, weights, reverse)
         return (outputs, *last)
 
-    return tf.function(run, input_signature=specs, jit_compile=True, autograph=False)
+    signature = [spec for spec in specs if spec is not None]
+    return tf.function(run, input_signature=signature, jit_compile=True, autograph=False)
 
 
 def _padded(x, keep):
@@ -72,8 +88,10 @@ def _padded(x, keep):
     return tf.pad(x, extra), tf.pad(keep, extra, constant_values=tf.ones([], keep.dtype) if keep.dtype != tf.bool else True)
 
 
-def scan(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+def scan(step, x, states, keep, constants, masks, weights, reverse):
     """As one scan, which TPU compilers and JAX know how to differentiate."""
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
     constants = [*constants, *parameters]
 
     def advance(states, now):
@@ -84,7 +102,7 @@ def scan(step, x, states, keep, constants, parameters, matrices, biases, reverse
             products.append(product if bias is None else product + bias)
         new = step.advance(x_t, products, states, constants)
         shares = ops.split(keep_t, len(new), -1) if keep_t.shape[-1] > 1 else [keep_t] * len(new)
-        new = [n + k * (s - n) for k, n, s in zip(shares, new, states)]
+        new = [k * s + (1 - k) * n for k, n, s in zip(shares, new, states)]
         return new, new
 
     if keep is None:
