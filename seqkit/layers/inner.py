@@ -116,14 +116,22 @@ def _zoned(layer, x, keep, count, training):
 
 
 def _cudnn(layer, kerass, sequences, initial_state, mask, training):
-    """Keras's own path on a GPU; what cuDNN writes on padding is replaced by what every other path writes."""
-    last, outputs, states = kerass(sequences, initial_state, mask, training=training)
+    """Keras's own path on a GPU; where cuDNN answers otherwise than every other path, on padding, it is put right.
+
+    cuDNN refuses rows without a true step: those read one, and what they read is thrown away.
+    """
     if mask is None:
-        return last, outputs, states
+        return kerass(sequences, initial_state, mask, training=training)
+    mask = ops.cast(mask, "bool")
+    some = ops.any(mask, axis=1, keepdims=True)
+    first = ops.arange(ops.shape(mask)[1])[None, :] == 0
+    last, outputs, states = kerass(sequences, initial_state, mask | (first & ~some), training=training)
+    starts = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+    states = [ops.where(some, s, start) for s, start in zip(states, starts)]
     if layer.return_sequences and not (layer.zero_output_for_mask or layer.go_backwards):
-        seen = ops.cast(mask, "bool")[:, :, None]
-        outputs = ops.where(seen, outputs, states[0][:, None, :])
-    return last, outputs, states
+        outputs = ops.where(mask[:, :, None], outputs, states[0][:, None, :])
+    outputs = ops.where(some[:, :, None], outputs, ops.zeros_like(outputs))
+    return ops.where(some, last, ops.zeros_like(last)), outputs, states
 
 
 def _as_keras(layer, outputs, states, mask):

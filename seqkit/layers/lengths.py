@@ -51,5 +51,5 @@ def _known(lengths):
         return None
     try:
         return np.asarray(lengths)
-    except Exception:  # a tensor being traced has no values, and each backend says so in its own way
+    except (NotImplementedError, TypeError, RuntimeError):  # a tensor being traced; each backend says so in its own way
         return None
