@@ -11,7 +11,10 @@ from seqkit.layers import paths, program, steps
 
 
 def loop(layer, kerass, sequences, initial_state, mask, training):
-    """`RNN.inner_loop` of `layer`, whose own is `kerass`. Sets `layer.path`."""
+    """`RNN.inner_loop` of `layer`, whose own is `kerass`. Sets `layer.path`.
+
+    `layer.lengths` holds the lengths of the call that goes on, where the mask says no more than they do.
+    """
     if isinstance(mask, (list, tuple)):
         mask = mask[0]
     layer.path = choose(layer, sequences, training)
@@ -27,7 +30,7 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     step = _step(layer, dropped)
     run = {"fused": program.compiled, "graph": program.plain, "scan": program.scan}[layer.path]
 
-    def piece(x, keep, states, weights):
+    def piece(x, keep, states, constants, masks, weights):
         return run(step, x, states, keep, constants, masks, weights, backwards)
 
     # Transposed before they are projected: four times less to move.
@@ -40,9 +43,16 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     if size and layer.path in ("fused", "graph"):
         from seqkit.layers import chunks
 
-        outputs, last = chunks.run(piece, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
+        def chunk(x, keep, states, weights):
+            return piece(x, keep, states, constants, masks, weights)
+
+        outputs, last = chunks.run(chunk, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
+    elif layer.lengths is not None and layer.path == "fused" and not layer.zoneout and (x.shape[1] or 16) >= 16:
+        from seqkit.layers import ragged
+
+        outputs, last = ragged.run(piece, x, states, layer.lengths, constants, masks, weights, backwards)
     else:
-        outputs, last = piece(x, keep, states, weights)
+        outputs, last = piece(x, keep, states, constants, masks, weights)
     return _as_keras(layer, ops.transpose(outputs, [1, 0, 2]), list(last), mask)
 
 

@@ -3,8 +3,8 @@
 - `plain`: inputs projected, then `loop.recur`, as TensorFlow ops;
 - `compiled`: the same, compiled by XLA. A program is traced once for a kind of layer, whatever the batch and the steps, and
   compiled by TensorFlow when it first runs at new shapes; layers of the same width share it. Where the number of steps is
-  unknown while tracing, they are padded to a power of two with steps that change nothing, so a training run compiles a
-  few programs, not one a batch. The projection is compiled along: handed over from outside, its result would be copied;
+  unknown while tracing, they are padded to 2^n or 3 * 2^n, with steps that change nothing, so a training run compiles a few
+  programs, not one a batch. The projection is compiled along: handed over from outside, its result would be copied;
 - `scan`: `keras.ops.scan`, on any backend, differentiated by it.
 
 Convention: time first, `(steps, batch, width)`; states, keep, constants as of `loop.recur`; `masks` are input dropout masks
@@ -33,11 +33,53 @@ def projected(x, masks, kernel, bias, gain):
 
 def plain(step, x, states, keep, constants, masks, weights, reverse):
     """As ops of the graph that is being traced, or at once in eager Python."""
+    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=False)
+
+
+def _recording():
+    """Whether a tape may watch this call. A gradient taken all the same is right, and costs one more forward pass."""
+    from tensorflow.python.eager import record
+
+    return record.could_possibly_record()
+
+
+def _run(step, x, states, keep, constants, masks, weights, reverse, recording, inside):
+    """With `recording`, keep what the gradient needs; else nothing, and project all steps at once or `inside` the loop."""
+    import tensorflow as tf
+
     from seqkit.layers import loop
 
-    kernel, bias, gain, parameters, matrices, biases = weights
-    x = projected(x, masks, kernel, bias, gain)
-    return loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+    def learn(x, states, weights):
+        kernel, bias, gain, parameters, matrices, biases = weights
+        x = projected(x, masks, kernel, bias, gain)
+        return loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+
+    if recording:
+        return learn(x, states, weights)
+    given = tf.nest.flatten(weights)
+
+    @tf.custom_gradient
+    def answer(x, *flat):
+        rest = iter(flat[len(states) :])
+        filled = tf.nest.pack_sequence_as(weights, [None if w is None else next(rest) for w in given])
+        begin, (kernel, bias, gain, parameters, matrices, biases) = list(flat[: len(states)]), filled
+
+        def project(x):
+            return projected(x, masks, kernel, bias, gain)
+
+        x_in, each = (x, project) if inside else (project(x), lambda x: x)
+        outputs, last = loop.answer(step, x_in, each, begin, keep, [*constants, *parameters], matrices, biases, reverse)
+
+        def grad(*upstream):
+            with tf.GradientTape() as tape:
+                tape.watch([x, *flat])
+                found, after = learn(x, begin, filled)
+            return tape.gradient([found, *after], [x, *flat], list(upstream), unconnected_gradients="zero")
+
+        return (outputs, *last), grad
+
+    outputs, *last = answer(x, *states, *[tf.convert_to_tensor(w) for w in given if w is not None])
+    return outputs, last
 
 
 def compiled(step, x, states, keep, constants, masks, weights, reverse):
@@ -46,20 +88,20 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
 
     steps, batch, true = x.shape[0], x.shape[1], tf.shape(x)[0]
     if steps is None:
-        x, keep = _padded(x, keep)
+        x, keep = padded(x, keep)
     free = tf.nest.flatten([x, states, keep, constants, masks])
-    specs = [None if t is None else tf.TensorSpec([None] * (len(t.shape) - 1) + [t.shape[-1]], t.dtype) for t in free]
+    specs = [None if t is None else tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in free]
     fixed = tf.nest.flatten(weights)
     specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
     sizes = len(states), len(constants), len(masks), len(weights[3]), len(weights[4])
-    outputs, *last = _program(step, reverse, sizes, tuple(specs))(*[t for t in free + fixed if t is not None])
+    outputs, *last = _program(step, reverse, sizes, tuple(specs), _recording())(*[t for t in free + fixed if t is not None])
     if steps is None:
         outputs = outputs[:true]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 
 @cache
-def _program(step, reverse, sizes, specs):
+def _program(step, reverse, sizes, specs, recording):
     import tensorflow as tf
 
     states, constants, masks, parameters, matrices = ([0] * n for n in sizes)
@@ -69,21 +111,29 @@ def _program(step, reverse, sizes, specs):
         flat = iter(flat)
         filled = [None if spec is None else next(flat) for spec in specs]
         x, states, keep, constants, masks, weights = tf.nest.pack_sequence_as(structure, filled)
-        outputs, last = plain(step, x, states, keep, constants, masks, weights, reverse)
+        # Without a gradient to prepare, projected inputs of many rows cost more to write and read than to make in place.
+        inside = x.shape[1] != 1
+        outputs, last = _run(step, x, states, keep, constants, masks, weights, reverse, recording, inside)
         return (outputs, *last)
 
     signature = [spec for spec in specs if spec is not None]
     return tf.function(run, input_signature=signature, jit_compile=True, autograph=False)
 
 
-def _padded(x, keep):
-    """Steps padded to a power of two, at least 8, on which every state is kept."""
+def _free(shape, batch):
+    """The shape of one program's argument: any steps, any batch but one, which is worth a program of its own."""
+    rows = 1 if batch == 1 else None
+    return [rows, shape[-1]] if len(shape) == 2 else [None, rows, shape[-1]]
+
+
+def padded(x, keep):
+    """Steps padded to the next of 32, 48, 64, 96, 128 and so on, on which every state is kept."""
     import tensorflow as tf
 
     steps = tf.shape(x)[0]
     if keep is None:
         keep = tf.zeros([steps, tf.shape(x)[1], 1], tf.bool)
-    sizes = tf.constant([2**n for n in range(3, 31)])
+    sizes = tf.constant([half * 2**n for n in range(4, 28) for half in (2, 3)])
     extra = [[0, tf.reduce_min(tf.where(sizes >= steps, sizes, sizes[-1])) - steps], [0, 0], [0, 0]]
     return tf.pad(x, extra), tf.pad(keep, extra, constant_values=tf.ones([], keep.dtype) if keep.dtype != tf.bool else True)
 

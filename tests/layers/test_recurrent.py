@@ -128,6 +128,37 @@ def test_each_row_of_a_bidirectional_layer_starts_from_its_own_end():
         np.testing.assert_array_equal(together[row, length:], 0)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_large_ragged_batches_run_in_groups_to_the_same_answers_and_gradients(kind, backwards):
+    rng = np.random.default_rng(2)
+    x, lengths = rng.normal(size=(18, 9, 3)).astype("float32"), np.append(rng.integers(0, 10, 17), 9)
+    arguments = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+    theirs, ours = pair(kind.lower(), **arguments)
+    mask = tf.constant(np.arange(9) < lengths[:, None])
+    truth = run(theirs, x, mask=mask)
+    same(truth, run(ours, x, lengths=lengths))
+    same(truth, run(ours, x, lengths=lengths, mask=mask))
+    first = [rng.normal(size=(18, 5)).astype("float32") for _ in ours.state_size]
+    same(run(theirs, x, mask=mask, initial_state=first), run(ours, x, lengths=lengths, initial_state=first))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 17])
+def test_unknown_batches_run_in_groups_too(batch):
+    theirs, ours = pair("lstm", return_sequences=True)
+    x, lengths = np.random.default_rng(3).normal(size=(batch, 5, 3)).astype("float32"), np.arange(batch) % 6
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([None], tf.int32)])
+    def train(x, lengths):
+        with tf.GradientTape() as tape:
+            y = ours(x, lengths=lengths, training=True)
+            loss = tf.reduce_sum(y * tf.sin(3 * y))
+        return [y, *tape.gradient(loss, [v.value for v in ours.trainable_variables])]
+
+    truth = run(theirs, x, mask=tf.constant(np.arange(5) < lengths[:, None]))
+    same([truth[0], *truth[2:]], train(x, lengths))
+
+
 def test_padding_changes_nothing_and_costs_no_gradient():
     layer = build(layers.GRU(5, return_state=True))
     noise = X + np.where(TRUE[:, :, None], 0, 100).astype("float32")
