@@ -29,8 +29,9 @@ class Bidirectional(keras.layers.Bidirectional):
     """
 
     def call(self, sequences, initial_state=None, mask=None, training=None, lengths=None):
-        mask = rows.join(lengths, mask, sequences)
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        both = rows.join(lengths, mask, sequences)
+        with rows.of_call([self.forward_layer, self.backward_layer], lengths, mask):
+            return super().call(sequences, initial_state=initial_state, mask=both, training=training)
 
     @property
     def path(self):

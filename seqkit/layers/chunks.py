@@ -29,7 +29,7 @@ def run(piece, x, keep, states, weights, size, reverse, carried):
     extra = [[0, count * size - steps], [0, 0], [0, 0]]
     keep = tf.pad(keep, extra, constant_values=tf.cast(1, keep.dtype))
     flat = tf.nest.flatten(weights)
-    given = [w for w in flat if w is not None]
+    given = [tf.convert_to_tensor(w) for w in flat if w is not None]
 
     def whole(x_c, keep_c, states, given):
         rest = iter(given)

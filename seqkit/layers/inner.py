@@ -11,7 +11,10 @@ from seqkit.layers import paths, program, steps
 
 
 def loop(layer, kerass, sequences, initial_state, mask, training):
-    """`RNN.inner_loop` of `layer`, whose own is `kerass`. Sets `layer.path`."""
+    """`RNN.inner_loop` of `layer`, whose own is `kerass`. Sets `layer.path`.
+
+    `layer.lengths` holds the lengths of the call that goes on, where the mask says no more than they do.
+    """
     if isinstance(mask, (list, tuple)):
         mask = mask[0]
     layer.path = choose(layer, sequences, training)
@@ -23,14 +26,12 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     cell, backwards = layer.cell, layer.go_backwards
     dropped = bool(training) and 0 < cell.recurrent_dropout < 1
     constants = _listed(cell.get_recurrent_dropout_mask(states[0])) if dropped else []
-    masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else [None]
+    masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else []
     step = _step(layer, dropped)
     run = {"fused": program.compiled, "graph": program.plain, "scan": program.scan}[layer.path]
 
-    def piece(x, keep, states, weights):
-        kernel, bias, norms, parameters, matrices, biases = weights
-        x = _projected(x, kernel, bias, norms, masks)
-        return run(step, x, states, keep, constants, parameters, matrices, biases, backwards)
+    def piece(x, keep, states, constants, masks, weights):
+        return run(step, x, states, keep, constants, masks, weights, backwards)
 
     # Transposed before they are projected: four times less to move.
     x = ops.transpose(sequences, [1, 0, 2])
@@ -42,9 +43,16 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     if size and layer.path in ("fused", "graph"):
         from seqkit.layers import chunks
 
-        outputs, last = chunks.run(piece, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
+        def chunk(x, keep, states, weights):
+            return piece(x, keep, states, constants, masks, weights)
+
+        outputs, last = chunks.run(chunk, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
+    elif layer.lengths is not None and layer.path == "fused" and not layer.zoneout and (x.shape[1] or 16) >= 16:
+        from seqkit.layers import ragged
+
+        outputs, last = ragged.run(piece, x, states, layer.lengths, constants, masks, weights, backwards)
     else:
-        outputs, last = piece(x, keep, states, weights)
+        outputs, last = piece(x, keep, states, constants, masks, weights)
     return _as_keras(layer, ops.transpose(outputs, [1, 0, 2]), list(last), mask)
 
 
@@ -106,18 +114,6 @@ def _weights(layer, dropped, training):
     return kernel, bias, gain, parameters, [matrix], [recurrent]
 
 
-def _projected(x, kernel, bias, gain, masks):
-    """Inputs of all gates at all steps, `(steps, batch, gates * units)`, under the cell's own input dropout."""
-    kernels = ops.split(kernel, len(masks), axis=1)
-    parts = [ops.matmul(x if m is None else x * m, k) for m, k in zip(masks, kernels)]
-    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
-    if gain is not None:
-        x = steps.normal(x, gain, 0 if bias is None else bias)
-    elif bias is not None:
-        x = x + bias
-    return x
-
-
 def _zoned(layer, x, keep, count, training):
     """Zoneout (Krueger et al. 2017): units that keep their state, drawn for every step; their expectation when not training."""
     shape = (*ops.shape(x)[:2], count * layer.cell.units)
@@ -130,14 +126,22 @@ def _zoned(layer, x, keep, count, training):
 
 
 def _cudnn(layer, kerass, sequences, initial_state, mask, training):
-    """Keras's own path on a GPU; what cuDNN writes on padding is replaced by what every other path writes."""
-    last, outputs, states = kerass(sequences, initial_state, mask, training=training)
+    """Keras's own path on a GPU; where cuDNN answers otherwise than every other path, on padding, it is put right.
+
+    cuDNN refuses rows without a true step: those read one, and what they read is thrown away.
+    """
     if mask is None:
-        return last, outputs, states
+        return kerass(sequences, initial_state, mask, training=training)
+    mask = ops.cast(mask, "bool")
+    some = ops.any(mask, axis=1, keepdims=True)
+    first = ops.arange(ops.shape(mask)[1])[None, :] == 0
+    last, outputs, states = kerass(sequences, initial_state, mask | (first & ~some), training=training)
+    starts = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+    states = [ops.where(some, s, start) for s, start in zip(states, starts)]
     if layer.return_sequences and not (layer.zero_output_for_mask or layer.go_backwards):
-        seen = ops.cast(mask, "bool")[:, :, None]
-        outputs = ops.where(seen, outputs, states[0][:, None, :])
-    return last, outputs, states
+        outputs = ops.where(mask[:, :, None], outputs, states[0][:, None, :])
+    outputs = ops.where(some[:, :, None], outputs, ops.zeros_like(outputs))
+    return ops.where(some, last, ops.zeros_like(last)), outputs, states
 
 
 def _as_keras(layer, outputs, states, mask):

@@ -4,6 +4,8 @@ Convention: `lengths` is `(batch,)` integers, the number of true steps of each r
 Left out: masks with holes, which Keras's `mask` argument still takes.
 """
 
+import contextlib
+
 import numpy as np
 from keras import backend, ops
 
@@ -46,10 +48,22 @@ def join(lengths, given, sequences):
     return true if given is None else ops.logical_and(true, ops.cast(given, "bool"))
 
 
+@contextlib.contextmanager
+def of_call(layers, lengths, given):
+    """Tell recurrent layers, for the time of a call, the lengths behind its mask; None where the caller gave a mask too."""
+    for layer in layers:
+        layer.lengths = None if given is not None else lengths
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.lengths = None
+
+
 def _known(lengths):
     if backend.is_keras_tensor(lengths):
         return None
     try:
         return np.asarray(lengths)
-    except Exception:  # a tensor being traced has no values, and each backend says so in its own way
+    except (NotImplementedError, TypeError, RuntimeError):  # a tensor being traced; each backend says so in its own way
         return None

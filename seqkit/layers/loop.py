@@ -48,7 +48,7 @@ def mixed(keep, new, old):
     """States after a step of which `keep` stays old."""
     if keep.dtype == tf.bool:
         return [tf.where(keep, o, n) for n, o in zip(new, old)]
-    return [n + k * (o - n) for k, n, o in zip(tf.split(keep, len(new), -1), new, old)]
+    return [k * o + (1 - k) * n for k, n, o in zip(tf.split(keep, len(new), -1), new, old)]
 
 
 def _shared(keep, d_states):
@@ -60,6 +60,18 @@ def _shared(keep, d_states):
     return [d - o for d, o in zip(d_states, old)], old
 
 
+def _advanced(step, x, states, constants, matrices, biases):
+    """What the backward loop needs of one step, and the states after it."""
+    products = []
+    for operand, matrix, bias in zip(step.operands, matrices, biases):
+        product = tf.matmul(operand(x, products, states, constants), matrix)
+        products.append(product if bias is None else product + bias)
+    if step.gates is None:
+        return products, step.advance(x, products, states, constants)
+    gates = step.gates(x, products)
+    return [gates], step.mix(gates, states)
+
+
 def _forward(step, x, states, keep, constants, matrices, biases, reverse):
     """Run all steps. Returns the last states, every state, and what the backward loop needs of every step."""
     steps, inputs = _steps(x), _read(x)
@@ -69,15 +81,7 @@ def _forward(step, x, states, keep, constants, matrices, biases, reverse):
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        x_t, products = inputs.read(t), []
-        for operand, matrix, bias in zip(step.operands, matrices, biases):
-            product = tf.matmul(operand(x_t, products, states, constants), matrix)
-            products.append(product if bias is None else product + bias)
-        if step.gates is None:
-            kept, new = products, step.advance(x_t, products, states, constants)
-        else:
-            kept = [step.gates(x_t, products)]
-            new = step.mix(kept[0], states)
+        kept, new = _advanced(step, inputs.read(t), states, constants, matrices, biases)
         if keeps is not None:
             new = mixed(keeps.read(t), new, states)
         return new, [*new, *kept], t
@@ -86,11 +90,11 @@ def _forward(step, x, states, keep, constants, matrices, biases, reverse):
     return last, every[: len(states)], every[len(states) :]
 
 
-def _undo(step, x, kept, states, constants, parameters, transposed, d_states):
+def _undo(step, x, kept, states, constants, parameters, back, d_states):
     """Gradients of one step: those of x (None if additive), each product, the states before it, the parameters."""
     if step.retreat is not None:
         d_x, d_product, d_states = step.retreat(kept[0], states, d_states)
-        d_operand = tf.matmul(d_product, transposed[0])
+        d_operand = back(0, d_product)
         d_output = d_operand if d_states[0] is None else d_states[0] + d_operand
         return d_x, [d_product], [d_output, *d_states[1:]], []
     sources = [x, *kept, *states, *parameters]
@@ -102,7 +106,7 @@ def _undo(step, x, kept, states, constants, parameters, transposed, d_states):
         with tf.GradientTape() as tape:
             tape.watch(sources)
             operand = step.operands[i](x, kept[:i], states, constants)
-        more = tape.gradient(operand, sources, tf.matmul(total[1 + i], transposed[i]))
+        more = tape.gradient(operand, sources, back(i, total[1 + i]))
         total = [a if b is None else a + b for a, b in zip(total, more)]
     a, b = 1 + len(kept), 1 + len(kept) + len(states)
     return total[0], total[1:a], total[a:b], total[b:]
@@ -117,8 +121,13 @@ def _backward(step, x, first, every, kept, keep, constants, parameters, matrices
     reads = [_read(v) for v in ([*before, *kept] if step.retreat is not None else [*before, *kept, x])]
     keeps = None if keep is None else _read(keep)
     d_reads = _read(d_outputs)
-    # A product with a matrix transposed on the fly is half as fast as with one transposed once.
-    transposed = [tf.transpose(m) for m in matrices]
+    # A product with a matrix transposed on the fly is half as fast as with one transposed once; one row is read once.
+    once = x.shape[1] != 1
+    turned = [tf.transpose(m) if once else m for m in matrices]
+
+    def back(i, d_product):
+        return tf.matmul(d_product, turned[i], transpose_b=not once)
+
     lists = [_list(x, steps, m.shape[1]) for m in matrices] + ([] if step.additive else [_list(x, steps)])
 
     def body(k, carried):
@@ -129,7 +138,7 @@ def _backward(step, x, first, every, kept, keep, constants, parameters, matrices
         if keeps is not None:
             d_states, passed = _shared(keeps.read(t), d_states)
         d_x, d_products, d_states, more = _undo(
-            step, values[-1], values[count : count + len(kept)], values[:count], constants, parameters, transposed, d_states
+            step, values[-1], values[count : count + len(kept)], values[:count], constants, parameters, back, d_states
         )
         if keeps is not None:
             d_states = [d + p for d, p in zip(d_states, passed)]
@@ -144,6 +153,22 @@ def _backward(step, x, first, every, kept, keep, constants, parameters, matrices
         d_matrices.append(tf.einsum("tbi,tbj->ij", operand, d_product))
     d_biases = [tf.reduce_sum(d, [0, 1]) for d in found[: len(matrices)]]
     return found[0] if step.additive else found[-1], d_first, d_parameters, d_matrices, d_biases
+
+
+def answer(step, x, project, states, keep, constants, matrices, biases, reverse):
+    """The outputs and last states of `recur`, nothing kept for a gradient; `project` is applied to x at each step."""
+    steps, inputs = _steps(x), _read(x)
+    keeps = None if keep is None else _read(keep)
+
+    def body(k, states):
+        t = steps - 1 - k if reverse else k
+        new = _advanced(step, project(inputs.read(t)), states, constants, matrices, biases)[1]
+        if keeps is not None:
+            new = mixed(keeps.read(t), new, states)
+        return new, new[:1], t
+
+    last, (outputs,) = _loop(steps, body, states, [_list(states[0], steps)])
+    return outputs, list(last)
 
 
 def recur(step, x, states, keep, constants, parameters, matrices, biases, reverse=False):

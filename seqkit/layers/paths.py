@@ -1,7 +1,7 @@
 """Which way a recurrent layer computes, and how to hold it to one.
 
     fused   the loop of `loop.py`, compiled by XLA; also where steps are unknown while tracing but training: shapes are
-            known when it runs, and steps are padded to a power of two so that few programs are compiled
+            known when it runs, and steps are padded to few sizes so that few programs are compiled
     graph   the same loop as plain TensorFlow ops: inference with unknown shapes, and every export
     cudnn   a GPU, through Keras
     scan    `keras.ops.scan`, differentiated by the backend: TPU

@@ -1,79 +1,147 @@
-"""Running a recurrence over time: three loops that take the same arguments and give the same numbers.
+"""Running a recurrence over time: three ways that take the same arguments and give the same numbers.
 
-- `plain`: `loop.recur` as TensorFlow ops;
+- `plain`: inputs projected, then `loop.recur`, as TensorFlow ops;
 - `compiled`: the same, compiled by XLA. A program is traced once for a kind of layer, whatever the batch and the steps, and
   compiled by TensorFlow when it first runs at new shapes; layers of the same width share it. Where the number of steps is
-  unknown while tracing, they are padded to a power of two with steps that change nothing, so a training run compiles a
-  few programs, not one a batch;
+  unknown while tracing, they are padded to 2^n or 3 * 2^n, with steps that change nothing, so a training run compiles a few
+  programs, not one a batch. The projection is compiled along: handed over from outside, its result would be copied;
 - `scan`: `keras.ops.scan`, on any backend, differentiated by it.
 
-Convention: time first, `(steps, batch, width)`; arguments as of `loop.recur`. Left out: input projection.
+Convention: time first, `(steps, batch, width)`; states, keep, constants as of `loop.recur`; `masks` are input dropout masks
+`(batch, width)`, none, one, or one a gate; `weights` are `(kernel, input bias or None, input gain or None, parameters,
+matrices, biases or Nones)`. Left out: where these come from (`inner.py`).
 """
 
 from functools import cache
 
 from keras import ops
 
+from seqkit.layers.steps import normal
 
-def plain(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+
+def projected(x, masks, kernel, bias, gain):
+    """Inputs of all gates at all steps, `(steps, batch, gates * units)`; layer-normalised where there is a gain."""
+    if masks:
+        kernels = ops.split(kernel, len(masks), axis=1)
+        x = ops.concatenate([ops.matmul(x * m, k) for m, k in zip(masks, kernels)], axis=-1)
+    else:
+        x = ops.matmul(x, kernel)
+    if gain is not None:
+        return normal(x, gain, 0 if bias is None else bias)
+    return x if bias is None else x + bias
+
+
+def plain(step, x, states, keep, constants, masks, weights, reverse):
     """As ops of the graph that is being traced, or at once in eager Python."""
+    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=False)
+
+
+def _recording():
+    """Whether a tape may watch this call. A gradient taken all the same is right, and costs one more forward pass."""
+    from tensorflow.python.eager import record
+
+    return record.could_possibly_record()
+
+
+def _run(step, x, states, keep, constants, masks, weights, reverse, recording, inside):
+    """With `recording`, keep what the gradient needs; else nothing, and project all steps at once or `inside` the loop."""
+    import tensorflow as tf
+
     from seqkit.layers import loop
 
-    return loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+    def learn(x, states, weights):
+        kernel, bias, gain, parameters, matrices, biases = weights
+        x = projected(x, masks, kernel, bias, gain)
+        return loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+
+    if recording:
+        return learn(x, states, weights)
+    given = tf.nest.flatten(weights)
+
+    @tf.custom_gradient
+    def answer(x, *flat):
+        rest = iter(flat[len(states) :])
+        filled = tf.nest.pack_sequence_as(weights, [None if w is None else next(rest) for w in given])
+        begin, (kernel, bias, gain, parameters, matrices, biases) = list(flat[: len(states)]), filled
+
+        def project(x):
+            return projected(x, masks, kernel, bias, gain)
+
+        x_in, each = (x, project) if inside else (project(x), lambda x: x)
+        outputs, last = loop.answer(step, x_in, each, begin, keep, [*constants, *parameters], matrices, biases, reverse)
+
+        def grad(*upstream):
+            with tf.GradientTape() as tape:
+                tape.watch([x, *flat])
+                found, after = learn(x, begin, filled)
+            return tape.gradient([found, *after], [x, *flat], list(upstream), unconnected_gradients="zero")
+
+        return (outputs, *last), grad
+
+    outputs, *last = answer(x, *states, *[tf.convert_to_tensor(w) for w in given if w is not None])
+    return outputs, last
 
 
-def compiled(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+def compiled(step, x, states, keep, constants, masks, weights, reverse):
     """As an XLA program. Shapes need to be known only when it runs."""
     import tensorflow as tf
 
     steps, batch, true = x.shape[0], x.shape[1], tf.shape(x)[0]
     if steps is None:
-        x, keep = _padded(x, keep)
-    free = [[x], states, [] if keep is None else [keep], constants]
-    fixed = [parameters, matrices, [b for b in biases if b is not None]]
-    specs = [tf.TensorSpec([None] * (len(t.shape) - 1) + [t.shape[-1]], t.dtype) for group in free for t in group]
-    specs += [tf.TensorSpec(t.shape, t.dtype) for group in fixed for t in group]
-    sizes = tuple(len(group) for group in free + fixed)
-    given = tuple(b is not None for b in biases)
-    program = _program(step, reverse, sizes, given, tuple(specs))
-    outputs, *last = program(*[t for group in free + fixed for t in group])
+        x, keep = padded(x, keep)
+    free = tf.nest.flatten([x, states, keep, constants, masks])
+    specs = [None if t is None else tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in free]
+    fixed = tf.nest.flatten(weights)
+    specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
+    sizes = len(states), len(constants), len(masks), len(weights[3]), len(weights[4])
+    outputs, *last = _program(step, reverse, sizes, tuple(specs), _recording())(*[t for t in free + fixed if t is not None])
     if steps is None:
         outputs = outputs[:true]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 
 @cache
-def _program(step, reverse, sizes, given, specs):
+def _program(step, reverse, sizes, specs, recording):
     import tensorflow as tf
 
-    from seqkit.layers import loop
+    states, constants, masks, parameters, matrices = ([0] * n for n in sizes)
+    structure = [0, states, 0, constants, masks, (0, 0, 0, parameters, matrices, matrices)]
 
     def run(*flat):
         flat = iter(flat)
-        (x,), states, keep, constants, parameters, matrices, found = [[next(flat) for _ in range(n)] for n in sizes]
-        found = iter(found)
-        biases = [next(found) if g else None for g in given]
-        keep = keep[0] if keep else None
-        outputs, last = loop.recur(step, x, states, keep, constants, parameters, matrices, biases, reverse)
+        filled = [None if spec is None else next(flat) for spec in specs]
+        x, states, keep, constants, masks, weights = tf.nest.pack_sequence_as(structure, filled)
+        # Without a gradient to prepare, projected inputs of many rows cost more to write and read than to make in place.
+        inside = x.shape[1] != 1
+        outputs, last = _run(step, x, states, keep, constants, masks, weights, reverse, recording, inside)
         return (outputs, *last)
 
-    return tf.function(run, input_signature=specs, jit_compile=True, autograph=False)
+    signature = [spec for spec in specs if spec is not None]
+    return tf.function(run, input_signature=signature, jit_compile=True, autograph=False)
 
 
-def _padded(x, keep):
-    """Steps padded to a power of two, at least 8, on which every state is kept."""
+def _free(shape, batch):
+    """The shape of one program's argument: any steps, any batch but one, which is worth a program of its own."""
+    rows = 1 if batch == 1 else None
+    return [rows, shape[-1]] if len(shape) == 2 else [None, rows, shape[-1]]
+
+
+def padded(x, keep):
+    """Steps padded to the next of 32, 48, 64, 96, 128 and so on, on which every state is kept."""
     import tensorflow as tf
 
     steps = tf.shape(x)[0]
     if keep is None:
         keep = tf.zeros([steps, tf.shape(x)[1], 1], tf.bool)
-    sizes = tf.constant([2**n for n in range(3, 31)])
+    sizes = tf.constant([half * 2**n for n in range(4, 28) for half in (2, 3)])
     extra = [[0, tf.reduce_min(tf.where(sizes >= steps, sizes, sizes[-1])) - steps], [0, 0], [0, 0]]
     return tf.pad(x, extra), tf.pad(keep, extra, constant_values=tf.ones([], keep.dtype) if keep.dtype != tf.bool else True)
 
 
-def scan(step, x, states, keep, constants, parameters, matrices, biases, reverse):
+def scan(step, x, states, keep, constants, masks, weights, reverse):
     """As one scan, which TPU compilers and JAX know how to differentiate."""
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
     constants = [*constants, *parameters]
 
     def advance(states, now):
@@ -84,7 +152,7 @@ def scan(step, x, states, keep, constants, parameters, matrices, biases, reverse
             products.append(product if bias is None else product + bias)
         new = step.advance(x_t, products, states, constants)
         shares = ops.split(keep_t, len(new), -1) if keep_t.shape[-1] > 1 else [keep_t] * len(new)
-        new = [n + k * (s - n) for k, n, s in zip(shares, new, states)]
+        new = [k * s + (1 - k) * n for k, n, s in zip(shares, new, states)]
         return new, new
 
     if keep is None:

@@ -23,7 +23,7 @@ from seqkit.layers import lengths as rows
 class SimpleRNN(keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` (Elman 1990), same arguments and those of `LSTM`."""
 
-    path = None
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -36,8 +36,9 @@ class SimpleRNN(keras.layers.SimpleRNN):
         options.build(self)
 
     def call(self, sequences, initial_state=None, mask=None, training=False, lengths=None):
-        mask = rows.join(lengths, mask, sequences)
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        both = rows.join(lengths, mask, sequences)
+        with rows.of_call([self] if lengths is not None else [], lengths, mask):
+            return super().call(sequences, initial_state=initial_state, mask=both, training=training)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         return inner.loop(self, super().inner_loop, sequences, initial_state, mask, training)
@@ -78,7 +79,7 @@ class LSTM(keras.layers.LSTM):
             [0, 1); `truncate` together with `checkpoint_every`.
     """
 
-    path = None
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -91,8 +92,9 @@ class LSTM(keras.layers.LSTM):
         options.build(self)
 
     def call(self, sequences, initial_state=None, mask=None, training=False, lengths=None):
-        mask = rows.join(lengths, mask, sequences)
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        both = rows.join(lengths, mask, sequences)
+        with rows.of_call([self] if lengths is not None else [], lengths, mask):
+            return super().call(sequences, initial_state=initial_state, mask=both, training=training)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         return inner.loop(self, super().inner_loop, sequences, initial_state, mask, training)
@@ -108,7 +110,7 @@ class GRU(keras.layers.GRU):
     `layer_norm` needs `reset_after=True`.
     """
 
-    path = None
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -121,8 +123,9 @@ class GRU(keras.layers.GRU):
         options.build(self)
 
     def call(self, sequences, initial_state=None, mask=None, training=False, lengths=None):
-        mask = rows.join(lengths, mask, sequences)
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        both = rows.join(lengths, mask, sequences)
+        with rows.of_call([self] if lengths is not None else [], lengths, mask):
+            return super().call(sequences, initial_state=initial_state, mask=both, training=training)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         return inner.loop(self, super().inner_loop, sequences, initial_state, mask, training)
