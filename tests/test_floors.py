@@ -9,8 +9,9 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "tokenizers", "metrics", "results", "layers", "lexicon", "runs"},
-    {"frontends", "encoders", "heads"},
+    {"lengths", "tokenizers", "metrics", "results", "runs"},
+    {"layers"},
+    {"frontends", "encoders", "heads", "lexicon"},
     {"model", "training", "export", "data"},
     {"pipe"},
     {"tasks"},
@@ -18,7 +19,6 @@ FLOORS = [
     {""},
     {"cli"},
 ]
-GROUND_ONLY_KERAS = ("layers", "encoders")  # these train under any Keras backend
 
 
 def floor(module):

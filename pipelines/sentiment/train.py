@@ -29,7 +29,7 @@ def examples(split):
 
 
 def scores(pipe, split):
-    """Accuracy of positive against negative, on reviews and on sentences; all metrics on the treebank's three classes."""
+    """Accuracy of positive against negative on reviews and sentences; all metrics on the three classes."""
     found = {}
     for name, pairs in (("IMDB", data.imdb(split)), ("SST-2", data.treebank(split))):
         polar = [(text, label) for text, label in pairs if label != "neutral"]

@@ -27,7 +27,8 @@ class Config:
     units: int = 128  # in each direction
     depth: int = 1  # bidirectional layers
     ngrams: int = 150_000  # n-grams that have a vote; 0 for none
-    votes: float = 0.7  # factor on the votes
+    votes: float = 1.2  # factor on the votes
+    abstaining: str | None = "neutral"  # the label that n-grams do not vote for, where it is one of the labels
     dropout: float = 0.3  # of the states' channels, and of what is pooled
     word_dropout: float = 0.1  # of the pieces
     smoothing: float = 0.05  # of the labels
@@ -65,7 +66,9 @@ def learn(config, examples):
             row for row, _ in prepare(TextFrontend(SentencePieceTokenizer(model)), None, [(x, None) for x in texts])
         ]
         places = [config.labels.index(label) for label in labels]
-        assets["ngrams.npz"] = lexicon.to_bytes(*lexicon.learn_votes(rows, places, config.ngrams))
+        neutral = config.labels.index(config.abstaining) if config.abstaining in config.labels else None
+        votes = lexicon.learn_votes(rows, places, len(config.labels), config.ngrams, neutral)
+        assets["ngrams.npz"] = lexicon.to_bytes(*votes)
     return assets
 
 
