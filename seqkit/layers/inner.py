@@ -40,7 +40,7 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
         keep = _zoned(layer, x, keep, len(states), training)
     weights = _weights(layer, dropped, training)
     size = layer.truncate or layer.checkpoint_every
-    if size and layer.path in ("fused", "graph"):
+    if size:
         from seqkit.layers import chunks
 
         def chunk(x, keep, states, weights):
