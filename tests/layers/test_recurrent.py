@@ -39,7 +39,7 @@ def pair(case, **options):
 def run(layer, x=X, **call):
     """Everything a layer answers, then the gradients of a curved function of it all."""
     with tf.GradientTape() as tape:
-        x = tf.constant(x)
+        x = tf.convert_to_tensor(x)
         tape.watch(x)
         outputs = layer(x, **call)
         outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
