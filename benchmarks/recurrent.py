@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -216,14 +217,50 @@ def compare(repeats, only):
                 print(f"{label}, {group}: keras/ours {', '.join(f'{r:.1f}' for r in found)}")
 
 
+def memory(options):
+    """Print by how much one training step over 4,000 steps raises the peak memory of this process over that of 200 steps."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from seqkit import layers
+
+    layer = layers.LSTM(256, return_sequences=True, **options)
+    layer.build((32, None, 128))
+
+    @tf.function
+    def train(x):
+        with tf.GradientTape() as tape:
+            y = layer(x, training=True)
+            loss = tf.reduce_mean(y * y)
+        return tape.gradient(loss, [v.value for v in layer.trainable_variables])
+
+    peaks, start = [], 0
+    for steps in (200, 4000):
+        x = tf.random.normal((32, steps, 128))
+        start = time.perf_counter()
+        train(x)[0].numpy()
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    seconds = time.perf_counter() - start
+    print(f"| {options or 'plain'} | {peaks[1] - peaks[0]:.0f} | {seconds:.1f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", default="", help="cases whose name holds this, such as LSTM,32")
+    parser.add_argument("--memory", nargs="?", const="all", help="peak memory over 4,000 steps instead")
     arguments = parser.parse_args()
     if arguments.worker:
         worker()
+    elif arguments.memory == "all":
+        print("| LSTM 32x4000x128x256, one training step | peak memory MB | seconds, with compiling |")
+        print("|---|---|---|", flush=True)
+        for options in ({}, {"truncate": 100}, {"checkpoint_every": 64}):
+            subprocess.run([sys.executable, os.path.abspath(__file__), "--memory", json.dumps(options)], check=True)
+    elif arguments.memory:
+        memory(json.loads(arguments.memory))
     else:
         compare(arguments.repeats, arguments.only)
 

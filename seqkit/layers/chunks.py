@@ -72,6 +72,8 @@ def run(piece, x, keep, states, weights, size, reverse, carried):
                 d_states = ours[1 : 1 + len(begin)]
                 if not carried:
                     d_states = [tf.where(k > 0, tf.zeros_like(d), d) for d in d_states]
+                # What comes out of a compiled program has lost its batch size.
+                d_states = [tf.ensure_shape(d, s.shape) for d, s in zip(d_states, states)]
                 d_given = tuple(a + b for a, b in zip(d_given, ours[1 + len(begin) :]))
                 return k - 1, tuple(d_states), d_given, d_x.write(count - 1 - k if reverse else k, ours[0])
 

@@ -40,20 +40,26 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
         keep = _zoned(layer, x, keep, len(states), training)
     weights = _weights(layer, dropped, training)
     size = layer.truncate or layer.checkpoint_every
-    if size and layer.path in ("fused", "graph"):
+    if size:
         from seqkit.layers import chunks
 
         def chunk(x, keep, states, weights):
             return piece(x, keep, states, constants, masks, weights)
 
         outputs, last = chunks.run(chunk, x, keep, states, weights, size, backwards, carried=layer.truncate is None)
-    elif layer.lengths is not None and layer.path == "fused" and not layer.zoneout and (x.shape[1] or 16) >= 16:
+    elif layer.path == "fused" and layer.lengths is not None and _worth_groups(layer, x):
         from seqkit.layers import ragged
 
         outputs, last = ragged.run(piece, x, states, layer.lengths, constants, masks, weights, backwards)
     else:
         outputs, last = piece(x, keep, states, constants, masks, weights)
     return _as_keras(layer, ops.transpose(outputs, [1, 0, 2]), list(last), mask)
+
+
+def _worth_groups(layer, x):
+    """Whether rows of a ragged batch are many enough to run in groups, and nothing is drawn for every step of every row."""
+    many = x.shape[1] is None or x.shape[1] >= 16
+    return many and not layer.zoneout and not paths.inside_program()
 
 
 def choose(layer, sequences, training):

@@ -17,6 +17,8 @@ def put(layer, zoneout, layer_norm, weight_drop, truncate, checkpoint_every):
     for name, steps in (("truncate", truncate), ("checkpoint_every", checkpoint_every)):
         if steps is not None and (not isinstance(steps, int) or steps < 1):
             raise ValueError(f"{name} must be a number of steps, at least 1, or None. Received: {name}={steps}")
+    if (truncate or checkpoint_every) and keras.backend.backend() != "tensorflow":
+        raise ValueError(f"truncate and checkpoint_every need the TensorFlow backend. Received: {keras.backend.backend()}")
     if truncate and checkpoint_every:
         received = f"Received: truncate={truncate}, checkpoint_every={checkpoint_every}"
         raise ValueError(f"truncate bounds memory by itself: give it or checkpoint_every, not both. {received}")

@@ -44,6 +44,14 @@ def held():
     return _held.get() or ("graph" if _exporting() else None)
 
 
+def inside_program():
+    """Whether the graph being traced is itself compiled by XLA, so that every shape must be known."""
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
 def _exporting():
     frame = sys._getframe(1)
     while frame is not None:

@@ -97,6 +97,7 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
     outputs, *last = _program(step, reverse, sizes, tuple(specs), _recording())(*[t for t in free + fixed if t is not None])
     if steps is None:
         outputs = outputs[:true]
+    last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 

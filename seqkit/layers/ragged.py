@@ -1,7 +1,7 @@
 """A ragged batch without most of its padding: rows sorted by length and run in groups, each as long as its longest row.
 
-Four groups of a batch of reviews hold less than half of its padded steps, a product of eight rows is as fast a row as
-one of 32, and groups run side by side. Steps of a group are padded to few sizes, so that few programs are compiled.
+Eight groups of 32 reviews hold little over a third of the steps of the padded batch, a product of few rows is nearly as fast
+a row as one of all, and groups run side by side. Steps of a group are padded to few sizes, so that few programs are compiled.
 
 Convention: time first. TensorFlow only. Left out: masks with holes, whose rows have no length.
 """
@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from seqkit.layers import program
 
-GROUPS = 4
+# Of 2, 4, 6 and 8 groups of IMDB's 32 reviews, 8 trained fastest; fewer than 4 rows leave the processor idle.
+GROUPS, ROWS = 8, 4
 
 
 def _permuted(values, order, place, axis):
@@ -36,12 +37,16 @@ def run(piece, x, states, lengths, constants, masks, weights, reverse):
     """
     steps, batch, lengths = tf.shape(x)[0], tf.shape(x)[1], tf.cast(lengths, tf.int32)
     order = tf.argsort(lengths, direction="DESCENDING")
-    size = (batch + GROUPS - 1) // GROUPS
+    if x.shape[1] is None:
+        size, groups = tf.maximum(ROWS, (batch + GROUPS - 1) // GROUPS), GROUPS
+    else:
+        size = max(ROWS, -(-x.shape[1] // GROUPS))
+        groups = -(-x.shape[1] // size)
     place = tf.math.invert_permutation(order)
     x, sorted_lengths = _permuted(x, order, place, 1), tf.gather(lengths, order)
     lists = [[_permuted(t, order, place, 0) for t in values] for values in (states, constants, masks)]
     outputs, last = [], []
-    for group in range(GROUPS):
+    for group in range(groups):
         rows = slice(group * size, (group + 1) * size)
         own = sorted_lengths[rows]
         longest = tf.maximum(1, tf.reduce_max(tf.concat([own, [0]], 0)))

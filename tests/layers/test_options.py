@@ -32,9 +32,10 @@ def test_checkpoints_change_no_answer_and_no_gradient(kind, size, backwards, pat
         same(run(whole, lengths=LENGTHS), run(chunked, lengths=LENGTHS))
 
 
-def test_checkpoints_work_traced_with_unknown_steps():
+@pytest.mark.parametrize("shape", [[None, None, 3], [4, None, 3], [4, 6, 3]])
+def test_checkpoints_work_traced_whatever_is_known_of_the_shape(shape):
     layer, whole = build(layers.LSTM(5, checkpoint_every=4)), build(layers.LSTM(5))
-    traced = tf.function(lambda x: run_symbolic(layer, x), input_signature=[tf.TensorSpec([None, None, 3])])
+    traced = tf.function(lambda x: run_symbolic(layer, x), input_signature=[tf.TensorSpec(shape)])
     same(traced(X), run_symbolic(whole, tf.constant(X)))
 
 

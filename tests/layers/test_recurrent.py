@@ -39,7 +39,7 @@ def pair(case, **options):
 def run(layer, x=X, **call):
     """Everything a layer answers, then the gradients of a curved function of it all."""
     with tf.GradientTape() as tape:
-        x = tf.constant(x)
+        x = tf.convert_to_tensor(x)
         tape.watch(x)
         outputs = layer(x, **call)
         outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
@@ -141,6 +141,13 @@ def test_large_ragged_batches_run_in_groups_to_the_same_answers_and_gradients(ki
     same(truth, run(ours, x, lengths=lengths, mask=mask))
     first = [rng.normal(size=(18, 5)).astype("float32") for _ in ours.state_size]
     same(run(theirs, x, mask=mask, initial_state=first), run(ours, x, lengths=lengths, initial_state=first))
+
+
+def test_layers_compile_inside_a_compiled_function():
+    theirs, ours = pair("gru", return_sequences=True)
+    x, lengths = np.random.default_rng(4).normal(size=(16, 5, 3)).astype("float32"), np.arange(16) % 6
+    truth = run(theirs, x, mask=tf.constant(np.arange(5) < lengths[:, None]))
+    same(truth, tf.function(lambda x, n: run(ours, x, lengths=n), jit_compile=True)(x, lengths))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 17])
