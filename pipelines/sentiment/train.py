@@ -57,6 +57,7 @@ def main():
         card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{section(found)}")
         print(json.dumps(found, indent=1))
         return
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=CARD.parent)
     began = time.monotonic()
     if arguments.smoke:
         train = dev = reading = [(f"{word} film", label) for word, label in data.MADE_UP] * 20
@@ -70,7 +71,6 @@ def main():
     pipe.pretrain([text for text, _ in reading], directory=arguments.run / "pretraining", **pretraining)
     pipe.fit(train, validation=dev, directory=arguments.run / "training", **training)
     pipe.save(arguments.output, half=True)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=CARD.parent)
     card = CARD.read_text().format(
         dev_from=data.DEV_FROM,
         command="SEQKIT_DATA=data python pipelines/sentiment/train.py" + " --smoke" * arguments.smoke,
