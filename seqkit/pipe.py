@@ -25,7 +25,7 @@ from seqkit.model import SequenceModel
 from seqkit.results import explain_words
 
 FORMAT = 1  # of the directory that `save` writes
-_LARGEST_BATCH = 1 << 21  # size of a padded batch, in the frontend's units: bounds the memory a call takes
+_LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
 
 
 class Pipeline:
