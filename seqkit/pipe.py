@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from seqkit import export, training
 from seqkit.data import read_examples
+from seqkit.layers import portable
 from seqkit.model import SequenceModel
 from seqkit.results import explain_words
 
@@ -53,9 +54,10 @@ class Pipeline:
         self.assets = assets
 
     def _create(self, model):
-        """Creates the weights of a model by calling it once."""
+        """Creates the weights of a model by calling it once, without compiling anything for it."""
         features, lengths = self.frontend(self.frontend.collate(self.task.SAMPLES[:1]))
-        model({"features": features, "lengths": lengths})
+        with portable():
+            model({"features": features, "lengths": lengths})
 
     def answer(self, batch):
         """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
@@ -63,11 +65,29 @@ class Pipeline:
         states, lengths = self.model.encoder(features, lengths, training=False)
         return self.model.head.decode(states, lengths)
 
+    def _explanation(self, batch):
+        """The answering path again, with what the head says of each step, and the pieces of the text."""
+        features, lengths = self.frontend(batch)
+        states, lengths = self.model.encoder(features, lengths, training=False)
+        return {**self.model.head.explain(states, lengths), "pieces": self.frontend.tokenizer.pieces(features)}
+
     @functools.cached_property
     def _answer(self):
-        """`answer`, traced once for batches of any size."""
-        traced = tf.function(self.answer, input_signature=[self.frontend.signature], autograph=False)
+        return self._traced(self.answer)
+
+    @functools.cached_property
+    def _explain(self):
+        return self._traced(self._explanation)
+
+    def _traced(self, function):
+        """A function of a batch, traced once for batches of any size."""
+        traced = tf.function(function, input_signature=[self.frontend.signature], autograph=False)
         return traced.get_concrete_function()
+
+    def _run(self, program, items):
+        """Collates raw items and runs a traced function on them: dict of NumPy arrays."""
+        batch = {name: tf.constant(value) for name, value in self.frontend.collate(items).items()}
+        return {name: value.numpy() for name, value in program(batch).items()}
 
     def __call__(self, inputs, batch_size=32):
         """Answers one input, a list of them, or a stream.
@@ -103,11 +123,8 @@ class Pipeline:
             An `Explanation`; its `plot()` draws it.
         """
         self._check_built()
-        batch = {name: tf.constant(value) for name, value in self.frontend.collate([text]).items()}
-        features, lengths = self.frontend(batch)
-        states, lengths = self.model.encoder(features, lengths, training=False)
-        found = {name: value.numpy()[0] for name, value in self.model.head.explain(states, lengths).items()}
-        pieces = [piece.decode() for piece in self.frontend.tokenizer.pieces(features)[0].numpy()]
+        found = {name: value[0] for name, value in self._run(self._explain, [text]).items()}
+        pieces = [piece.decode() for piece in found.pop("pieces")]
         weights, evidence = found.pop("weights"), found.pop("evidence")
         return explain_words(self.model.head.typed(**found), pieces, weights, evidence)
 
@@ -125,9 +142,7 @@ class Pipeline:
         sizes = [self.frontend.size(item) for item in items]
         answers = [None] * len(items)
         for places in _by_length(sizes, batch_size):
-            batch = self.frontend.collate([items[place] for place in places])
-            outputs = self._answer({name: tf.constant(value) for name, value in batch.items()})
-            columns = {name: value.numpy() for name, value in outputs.items()}
+            columns = self._run(self._answer, [items[place] for place in places])
             for row, place in enumerate(places):
                 answers[place] = self.model.head.typed(**{name: column[row] for name, column in columns.items()})
         return answers
