@@ -8,8 +8,8 @@
     keras   Keras's own loop: other backends, and arguments no other path has (`unroll=True`)
 
 The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing while an export is written
-(`model.export`, `ExportArchive.write_out`, `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a `tf.function` that is
-exported *later* does it under `with portable():`, since what was traced is not traced again.
+(`model.export`, `ExportArchive.write_out`, `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a
+`tf.function` that is exported *later* does it under `with portable():`, since what was traced is not traced again.
 
 Left out: what each path computes.
 """

@@ -166,6 +166,19 @@ def test_unknown_batches_run_in_groups_too(batch):
     same([truth[0], *truth[2:]], train(x, lengths))
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_is_put_right_on_padding_after_cudnn_leaves_right_answers_as_they_are(kind, backwards):
+    """Without a GPU this path ends in Keras's own loop, whose padding is already right; the rest needs a GPU to try."""
+    theirs, ours = pair(kind, return_sequences=True, return_state=True, go_backwards=backwards)
+    first = [np.random.default_rng(i).normal(size=(4, 5)).astype("float32") for i in range(len(ours.state_size))]
+    for call in ({}, {"initial_state": first}):
+        truth = run(theirs, mask=tf.constant(TRUE), **call)
+        with layers.only("cudnn"):
+            same(truth, run(ours, lengths=LENGTHS, **call))
+        assert ours.path == "cudnn"
+
+
 def test_padding_changes_nothing_and_costs_no_gradient():
     layer = build(layers.GRU(5, return_state=True))
     noise = X + np.where(TRUE[:, :, None], 0, 100).astype("float32")
