@@ -7,9 +7,9 @@
     scan    `keras.ops.scan`, differentiated by the backend: TPU
     keras   Keras's own loop: other backends, and arguments no other path has (`unroll=True`)
 
-The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing under `keras.export`
-(`model.export`, `ExportArchive.add_endpoint`) is noticed and takes "graph" by itself. Whoever traces a `tf.function` that is
-exported *later* does it under `with portable():`, since what was traced is not traced again.
+The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing while an export is written
+(`model.export`, `ExportArchive.write_out`, `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a
+`tf.function` that is exported *later* does it under `with portable():`, since what was traced is not traced again.
 
 Left out: what each path computes.
 """
@@ -45,7 +45,7 @@ def held():
 
 
 def inside_program():
-    """Whether the graph being traced is itself compiled by XLA, so that every shape must be known."""
+    """Whether the graph being traced is itself compiled by XLA, where no part of a batch can be shorter than the rest."""
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util
 
