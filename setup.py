@@ -19,7 +19,15 @@ extras = {
     "train": ["scikit-learn>=1.5", "sacrebleu>=2.5", "jiwer>=4"],
     "plot": ["matplotlib>=3.9"],
 }
-extras["test"] = [*extras["train"], *extras["plot"], "pytest>=8", "nbclient>=0.10", "ipykernel>=6", "ruff>=0.12", "build>=1.2"]
+extras["test"] = [
+    *extras["train"],
+    *extras["plot"],
+    "pytest>=8",
+    "nbclient>=0.10",
+    "ipykernel>=6",
+    "ruff>=0.12",
+    "build>=1.2",
+]
 extras["all"] = sorted({requirement for extra in extras.values() for requirement in extra})
 
 setup(

@@ -60,9 +60,7 @@ def main():
         began = time.monotonic()
         found = {test: list(predict([text for text, _ in pairs])) for test, pairs in tests.items()}
         rate = sum(map(len, tests.values())) / (time.monotonic() - began)
-        right = [
-            100 * sum(a == b for a, (_, b) in zip(found[test], pairs)) / len(pairs) for test, pairs in tests.items()
-        ]
+        right = [100 * sum(a == b for a, (_, b) in zip(found[test], pairs)) / len(pairs) for test, pairs in tests.items()]
         table.add_row(name, trained, *[f"{value:.2f}" for value in right], f"{rate:.0f}")
     Console(width=120).print(table)
 

@@ -98,8 +98,7 @@ def check_servable(directory):
     for node in operations(directory):
         if node.op.startswith(_UNSERVABLE):
             raise RuntimeError(
-                f"The export holds the operation {node.op} ({node.name}), which a CPU server cannot run. "
-                "Nothing was written."
+                f"The export holds the operation {node.op} ({node.name}), which a CPU server cannot run. Nothing was written."
             )
 
 

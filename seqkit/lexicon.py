@@ -44,9 +44,7 @@ def learn_votes(rows, labels, classes, count, abstaining=None):
     labels = np.asarray(labels)
     voting = [label for label in range(classes) if label != abstaining and (labels == label).any()]
     if len(voting) < 2:
-        raise ValueError(
-            "There is nothing to tell apart: the examples have fewer than two labels that n-grams vote for."
-        )
+        raise ValueError("There is nothing to tell apart: the examples have fewer than two labels that n-grams vote for.")
     found = [np.unique(_ngrams(row)) for row in rows]
     kinds, column = np.unique(np.concatenate(found), return_inverse=True)
     sizes = np.array([len(one) for one in found])

@@ -59,9 +59,7 @@ def _load(directory):
     except ValueError:
         raise
     except Exception as error:  # whatever a missing or damaged file makes a parser say
-        raise ValueError(
-            f"{directory}/assets does not hold what {task} needs ({type(error).__name__}: {error})."
-        ) from error
+        raise ValueError(f"{directory}/assets does not hold what {task} needs ({type(error).__name__}: {error}).") from error
     try:
         pipe.model.load_weights(directory / "model.weights.h5")
     except (OSError, ValueError, KeyError) as error:

@@ -46,9 +46,7 @@ class Explanation:
         except ImportError as error:
             raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
         size = (7, 1.2 + 0.25 * len(self.tokens))
-        figure, (left, right) = pyplot.subplots(
-            1, 2, sharey=True, figsize=size, width_ratios=(3, 1), layout="constrained"
-        )
+        figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=size, width_ratios=(3, 1), layout="constrained")
         places = range(len(self.tokens))
         left.barh(places, self.evidence, color=["tab:blue" if value > 0 else "tab:orange" for value in self.evidence])
         left.axvline(0, color="black", linewidth=0.8)

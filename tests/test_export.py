@@ -22,9 +22,7 @@ def test_a_cpp_server_answers_the_same(exported, tmp_path):
     subprocess.run(["g++", str(source), "-o", str(program), *flags, *libraries], check=True)
     (operations,) = Path(tensorflow_text.__file__).parent.glob("python/ops/_sentencepiece_tokenizer.so")
     texts = [*SENTIMENT.inputs, "", "😀", "good " * 300]
-    out = subprocess.run(
-        [program, exported(SENTIMENT), operations, *texts], capture_output=True, text=True, check=True
-    ).stdout
+    out = subprocess.run([program, exported(SENTIMENT), operations, *texts], capture_output=True, text=True, check=True).stdout
     answers = SENTIMENT.pipe(texts)
     served = [line.split() for line in out.splitlines()]
     assert [label for label, _ in served] == [answer.label for answer in answers]

@@ -55,9 +55,7 @@ def test_imports_run_downwards(path):
 
 
 def test_the_law_would_catch_an_upward_import():
-    assert (
-        floor("seqkit.heads.label") < floor("seqkit.training") < floor("seqkit.pipe") < floor("seqkit.tasks.sentiment")
-    )
+    assert floor("seqkit.heads.label") < floor("seqkit.training") < floor("seqkit.pipe") < floor("seqkit.tasks.sentiment")
 
 
 def test_every_module_has_a_floor_and_says_what_it_is_about():

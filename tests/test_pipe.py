@@ -92,7 +92,5 @@ def test_the_model_inside_is_a_plain_keras_model():
 
 def test_another_keras_backend_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(
-        RuntimeError, match="Keras is set to 'jax'. Set the environment variable KERAS_BACKEND=tensorflow"
-    ):
+    with pytest.raises(RuntimeError, match="Keras is set to 'jax'. Set the environment variable KERAS_BACKEND=tensorflow"):
         SENTIMENT.build()

@@ -35,8 +35,7 @@ class TextFrontend(tf.Module):
         for place, item in enumerate(items):
             if not isinstance(item, (str, bytes)):
                 raise ValueError(
-                    f"Item {place}: expected a text (str, or bytes of UTF-8), received "
-                    f"{type(item).__name__} {item!r:.80}."
+                    f"Item {place}: expected a text (str, or bytes of UTF-8), received {type(item).__name__} {item!r:.80}."
                 )
             # A lone surrogate is no character; it is read as the replacement character, like broken UTF-8.
             batch[place] = item.encode("utf-8", "replace") if isinstance(item, str) else bytes(item)

@@ -67,7 +67,10 @@ def run(piece, x, keep, states, weights, size, reverse, carried):
                     tape.watch([chunk, *begin, *given])
                     found, after = whole(chunk, kept, begin, given)
                 ours = tape.gradient(
-                    [found, *after], [chunk, *begin, *given], [cut(d_outputs, k), *d_states], unconnected_gradients="zero"
+                    [found, *after],
+                    [chunk, *begin, *given],
+                    [cut(d_outputs, k), *d_states],
+                    unconnected_gradients="zero",
                 )
                 d_states = ours[1 : 1 + len(begin)]
                 if not carried:

@@ -9,6 +9,8 @@ import contextlib
 import numpy as np
 from keras import backend, ops
 
+from seqkit.lengths import mask
+
 
 def check(lengths, sequences):
     """Refuse lengths that cannot be those of `sequences` `(batch, steps, width)`.
@@ -32,11 +34,6 @@ def check(lengths, sequences):
         raise ValueError(f"lengths must not be negative; row {values.argmin()} has {values.min()}. {received}")
     if steps is not None and values.max() > steps:
         raise ValueError(f"lengths must not exceed the steps; row {values.argmax()} has {values.max()}. {received}")
-
-
-def mask(lengths, steps):
-    """`(batch, steps)` bool, True at the true steps."""
-    return ops.arange(steps, dtype="int32")[None, :] < ops.cast(lengths, "int32")[:, None]
 
 
 def join(lengths, given, sequences):

@@ -39,7 +39,11 @@ def _loop(steps, body, carried, lists):
         return k + 1, tuple(carried), tuple(a.write(place, v) for a, v in zip(lists, values))
 
     _, carried, lists = tf.while_loop(
-        lambda k, *_: k < steps, whole, (0, tuple(carried), tuple(lists)), maximum_iterations=steps, parallel_iterations=1
+        lambda k, *_: k < steps,
+        whole,
+        (0, tuple(carried), tuple(lists)),
+        maximum_iterations=steps,
+        parallel_iterations=1,
     )
     return carried, [a.stack() for a in lists]
 

@@ -62,9 +62,7 @@ def learn(config, examples):
     model = train_sentencepiece(texts, config.vocabulary, config.case_sensitive, config.seed)
     assets = {"sentencepiece.model": model}
     if config.ngrams:
-        rows = [
-            row for row, _ in prepare(TextFrontend(SentencePieceTokenizer(model)), None, [(x, None) for x in texts])
-        ]
+        rows = [row for row, _ in prepare(TextFrontend(SentencePieceTokenizer(model)), None, [(x, None) for x in texts])]
         places = [config.labels.index(label) for label in labels]
         neutral = config.labels.index(config.abstaining) if config.abstaining in config.labels else None
         votes = lexicon.learn_votes(rows, places, len(config.labels), config.ngrams, neutral)

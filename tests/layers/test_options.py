@@ -42,7 +42,7 @@ def test_checkpoints_work_traced_whatever_is_known_of_the_shape(shape):
 def run_symbolic(layer, x):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(x, training=True) ** 2)
-    return [loss] + tape.gradient(loss, [v.value for v in layer.trainable_variables])
+    return [loss, *tape.gradient(loss, [v.value for v in layer.trainable_variables])]
 
 
 @pytest.mark.parametrize("kind, path", [("SimpleRNN", "graph"), ("LSTM", "fused"), ("GRU", "graph")])
@@ -127,7 +127,7 @@ def test_weight_drop_drops_recurrent_weights_when_training_only():
     """With an identity for its recurrent matrix, a linear unit without input forgets (dropped) or doubles (kept, 1 / 0.5)."""
     layer = layers.SimpleRNN(400, activation="linear", weight_drop=0.5, seed=1)
     layer.build((1, 1, 3))
-    layer.set_weights([np.zeros((3, 400)), np.eye(400), np.zeros(400)] + layer.get_weights()[3:])
+    layer.set_weights([np.zeros((3, 400)), np.eye(400), np.zeros(400), *layer.get_weights()[3:]])
     state, x = np.ones((1, 400), "float32"), np.zeros((1, 1, 3), "float32")
     np.testing.assert_array_equal(layer(x, initial_state=state), 1)
     dropped = layer(x, initial_state=state, training=True).numpy()
