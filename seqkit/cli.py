@@ -20,19 +20,35 @@ import seqkit
 
 
 class _Commands(click.Group):
-    """Turns the library's errors into one line, unless `--debug` asks for all of it."""
+    """Turns errors into one line on stderr, unless `--debug` asks for all of it."""
+
+    def main(self, *arguments, **settings):
+        try:
+            status = super().main(*arguments, **{**settings, "standalone_mode": False})
+        except click.ClickException as error:
+            self._fail(f"{error.format_message()} Try 'seqkit --help'.")
+        except click.Abort:
+            sys.exit(130)
+        sys.exit(status or 0)
 
     def invoke(self, context):
         try:
-            return super().invoke(context)
+            super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:  # whoever reads the answers has had enough, such as `head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, RuntimeError, OSError, ImportError, FloatingPointError) as error:
-            if context.params.get("debug"):
+            if context.params["debug"]:
                 raise
-            click.echo(f"seqkit: {' '.join(str(error).split())}", err=True)
-            context.exit(2)
+            self._fail(str(error))
+
+    def _fail(self, message):
+        click.echo(f"seqkit: {' '.join(message.split())}", err=True)
+        sys.exit(2)
 
 
-@click.group(cls=_Commands)
+@click.group(cls=_Commands, no_args_is_help=False)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(seqkit.__version__)
 def main(debug):
@@ -67,9 +83,12 @@ def sentiment(source, model, as_json, batch_size):
 @click.option("--validation", type=click.Path(exists=True, dir_okay=False), help="Held-out examples.")
 @click.option("--output", required=True, type=click.Path(file_okay=False), help="Where the pipeline is saved.")
 @click.option("--run", "directory", type=click.Path(file_okay=False), help="Checkpoints and logs; goes on if broken.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A field of Config or Options.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Such as units=64 or epochs=5; may be repeated.")
 def train(task, examples, validation, output, directory, settings):
-    """Train a pipeline on a manifest (.tsv, .csv or .jsonl with a header) and save it."""
+    """Train a pipeline on a manifest, and save it.
+
+    EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label`.
+    """
     config, options = {}, {}
     known = _quietly(_option_names)
     for setting in settings:
@@ -95,7 +114,7 @@ def evaluate(model, examples):
 @click.argument("model")
 @click.argument("directory", type=click.Path())
 def export(model, directory):
-    """Write a pipeline as a SavedModel for TensorFlow Serving, checked in a fresh process."""
+    """Write a SavedModel for TensorFlow Serving, and check it."""
     click.echo(_quietly(lambda: seqkit.pipeline(model)).export(directory))
 
 

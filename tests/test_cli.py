@@ -74,6 +74,10 @@ def test_train_evaluate_and_export(tmp_path):
         (("train", "poetry", __file__, "--output", "x"), "Unknown task 'poetry'"),
         (("train", "sentiment", __file__, "--output", "x", "--set", "units"), "--set expects NAME=VALUE"),
         (("evaluate", "nowhere", __file__), "There is no pipeline"),
+        ((), "Missing command. Try 'seqkit --help'."),
+        (("sentiment",), "Missing argument 'SOURCE'"),
+        (("analyse", "x"), "No such command 'analyse'"),
+        (("export", "sentiment", "x", "--fast"), "No such option"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(model, arguments, message):
@@ -83,6 +87,23 @@ def test_an_error_is_one_line_and_exit_code_2(model, arguments, message):
     assert result.exit_code == 2 and result.stdout == ""
     assert result.stderr.startswith("seqkit: ") and message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("--version",)])
+def test_help_is_no_error(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0 and result.stderr == "" and result.stdout
+
+
+def test_a_reader_that_has_had_enough_is_no_error(model):
+    import subprocess
+    import sys
+
+    code = "from seqkit.cli import main; main()"
+    command = f"yes good | head -5000 | '{sys.executable}' -W ignore -c '{code}' sentiment - --json --model '{model}' | head -1"
+    found = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert json.loads(found.stdout)["text"] == "good"
+    assert "Error" not in found.stderr and "seqkit:" not in found.stderr
 
 
 def test_debug_shows_where_an_error_came_from():
