@@ -126,7 +126,8 @@ def prepare(frontend, head, examples):
         if targets[0] is not None:
             encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
             rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
-        prepared += [(features[place, :length], rows[place]) for place, length in enumerate(lengths)]
+        # Copies, or each would keep the padding of its whole chunk in memory.
+        prepared += [(features[place, :length].copy(), rows[place]) for place, length in enumerate(lengths)]
     return prepared
 
 
