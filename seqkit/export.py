@@ -5,6 +5,7 @@ outputs are dense and real numbers are float32. An export is asked on the spot, 
 seqkit, and is only put in its place if it answers as the pipeline does.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -66,18 +67,28 @@ def export(model, frontend, answer, directory, samples):
         # Keras's own variables would load in Python and be missing in C++; what they wrap is found by both.
         artifact.weights = [variable.value for variable in model.variables]
         artifact.frontend = frontend
-        with portable():
-            serve = tf.function(answer, input_signature=[frontend.signature], autograph=False).get_concrete_function()
-        tf.saved_model.save(artifact, str(saved), signatures={"serving_default": serve})
-        check_servable(saved)
         batch = {name: tf.constant(value) for name, value in frontend.collate(list(samples)).items()}
-        expected = {name: value.numpy() for name, value in answer(batch).items()}
+        with portable(), _quiet():
+            serve = tf.function(answer, input_signature=[frontend.signature], autograph=False).get_concrete_function()
+            tf.saved_model.save(artifact, str(saved), signatures={"serving_default": serve})
+            expected = {name: value.numpy() for name, value in answer(batch).items()}
+        check_servable(saved)
         _ask(saved, batch, questions, answers)
         _compare(expected, {path.name: path.read_bytes() for path in answers.iterdir()})
         if directory.exists():
             directory.rmdir()
         shutil.move(saved, directory)
     return directory
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without TensorFlow's lines on where it wrote what: that is a temporary place."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    yield
+    logger.setLevel(level)
 
 
 def operations(directory):

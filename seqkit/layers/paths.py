@@ -44,6 +44,13 @@ def held():
     return _held.get() or ("graph" if _exporting() else None)
 
 
+def custom_gradient(function):
+    """`tf.custom_gradient`, except in an export: nobody takes gradients there, and loading would warn that it cannot."""
+    import tensorflow as tf
+
+    return (lambda *arguments: function(*arguments)[0]) if held() == "graph" else tf.custom_gradient(function)
+
+
 def inside_program():
     """Whether the graph being traced is itself compiled by XLA, where no part of a batch can be shorter than the rest."""
     import tensorflow as tf

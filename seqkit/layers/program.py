@@ -16,6 +16,7 @@ from functools import cache
 
 from keras import ops
 
+from seqkit.layers import paths
 from seqkit.layers.steps import normal
 
 
@@ -58,7 +59,7 @@ def _run(step, x, states, keep, constants, masks, weights, reverse, recording, i
         return learn(x, states, weights)
     given = tf.nest.flatten(weights)
 
-    @tf.custom_gradient
+    @paths.custom_gradient
     def answer(x, *flat):
         rest = iter(flat[len(states) :])
         filled = tf.nest.pack_sequence_as(weights, [None if w is None else next(rest) for w in given])

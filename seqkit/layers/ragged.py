@@ -8,7 +8,7 @@ Convention: time first. TensorFlow only. Left out: masks with holes, whose rows 
 
 import tensorflow as tf
 
-from seqkit.layers import program
+from seqkit.layers import paths, program
 
 # Of 2, 4, 6 and 8 groups of IMDB's 32 reviews, 8 trained fastest; fewer than 4 rows leave the processor idle.
 GROUPS, ROWS = 8, 4
@@ -17,7 +17,7 @@ GROUPS, ROWS = 8, 4
 def _permuted(values, order, place, axis):
     """Rows in another order. Its gradient is the way back, where TensorFlow would add into zeros."""
 
-    @tf.custom_gradient
+    @paths.custom_gradient
     def permute(values):
         return tf.gather(values, order, axis=axis), lambda upstream: tf.gather(upstream, place, axis=axis)
 
