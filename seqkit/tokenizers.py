@@ -5,6 +5,7 @@ CTC blank. A tokenizer is made from the bytes that a pipeline keeps among its as
 Left out: `START` is never added here; who decodes step by step adds it.
 """
 
+import functools
 import io
 
 import tensorflow as tf
@@ -68,12 +69,21 @@ class SentencePieceTokenizer(tf.Module):
             import tensorflow_text  # only here: it has no Windows wheels, and other tokenizers do without it
         except ImportError as error:
             raise ImportError(
-                "This pipeline reads text through SentencePiece, which needs the package `tensorflow-text` of the "
-                f"same minor version as TensorFlow {tf.__version__}; it has wheels for Linux and for Macs with an "
-                f"M processor. Importing it failed with: {error}"
+                "This pipeline reads text through SentencePiece, which needs the package `tensorflow-text` of the same "
+                f"minor version as TensorFlow {tf.__version__}; it has wheels for Linux and for Macs with an M processor. "
+                f"Importing it failed with: {error}"
             ) from error
-        self._op = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+        self._make = functools.partial(tensorflow_text.SentencepieceTokenizer, model=model, out_type=tf.int32)
         self.size = int(self._op.vocab_size())
+
+    @property
+    def _op(self):
+        """The op, made anew wherever it is used.
+
+        Its resource belongs to a kernel that TensorFlow forgets whenever a random seed is set: a graph that captured it
+        would answer "Resource ... does not exist" from then on. One that holds the op itself makes it again.
+        """
+        return self._make()
 
     def encode(self, text):
         """`(batch,)` UTF-8 strings -> ids `(batch, steps)` int32 padded with `PAD`, lengths `(batch,)` int32.

@@ -1,5 +1,6 @@
 """SentencePiece in graph: the shared ids, what comes back, and what is refused."""
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -43,6 +44,21 @@ def test_pieces_spell_the_text(tokenizer):
     ids, _ = tokenizer.encode(tf.constant(["the cat"]))
     pieces = [piece.decode() for piece in tokenizer.pieces(ids)[0].numpy()]
     assert "".join(pieces) == "▁the▁cat</s>"
+
+
+def test_setting_a_random_seed_does_no_harm(tokenizer):
+    encode = tf.function(tokenizer.encode)
+    before = encode(tf.constant(["the cat"]))[0].numpy()
+    keras.utils.set_random_seed(0)  # makes TensorFlow forget its kernels, and what they own
+    assert (encode(tf.constant(["the cat"]))[0].numpy() == before).all()
+    assert (tokenizer.encode(tf.constant(["the cat"]))[0].numpy() == before).all()
+
+
+def test_tokenizers_of_different_models_do_not_mix():
+    models = [train_sentencepiece([text] * 9, 40) for text in ("abc abd", "xyz xyw xxw")]
+    first, second = map(SentencePieceTokenizer, models)
+    assert UNKNOWN not in first.encode(tf.constant(["abc"]))[0].numpy()
+    assert UNKNOWN in second.encode(tf.constant(["abc"]))[0].numpy()
 
 
 def test_no_text_gives_no_vocabulary():
