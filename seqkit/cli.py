@@ -122,7 +122,7 @@ def export(model, directory):
 def models():
     """List the pipelines that ship with seqkit."""
     table = Table("name", "task", "size")
-    for name, directory in _quietly(seqkit.models).items():
+    for name, directory in _quietly(lambda: seqkit.models()).items():
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         table.add_row(name, json.loads((directory / "config.json").read_text())["task"], f"{size / 1e6:.1f} MB")
     Console().print(table)

@@ -111,6 +111,16 @@ def test_debug_shows_where_an_error_came_from():
     assert isinstance(result.exception, ValueError)
 
 
+def test_a_new_process_says_nothing_but_the_answer(model):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-c", "from seqkit.cli import main; main()"]
+    for arguments in (["models"], ["sentiment", "good", "--model", model]):
+        found = subprocess.run([*command, *arguments], capture_output=True, text=True)
+        assert found.returncode == 0 and found.stderr == "" and found.stdout
+
+
 def test_models_lists_what_is_bundled():
     result = run("models")
     assert result.exit_code == 0
