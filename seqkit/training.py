@@ -177,6 +177,8 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
             checkpoint.restore(manager.latest_checkpoint).assert_consumed()
             state = json.loads(progress.numpy())
         writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        if state["history"]:  # the kill may have come between the checkpoint and the log
+            runs.log(directory, writer, state["history"][-1], state["history"])
 
     def save():
         progress.assign(json.dumps(state))
@@ -275,5 +277,7 @@ def _in_place(weights, values):
     """Puts other values into the weights for the time of a `with` block."""
     own = [weight.numpy() for weight in weights]
     _copy(values, weights)
-    yield
-    _copy(own, weights)
+    try:
+        yield
+    finally:
+        _copy(own, weights)

@@ -81,6 +81,14 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     assert again(SENTIMENT.inputs) == first(SENTIMENT.inputs)
 
 
+def test_a_log_that_the_kill_cut_off_is_written_again(tmp_path):
+    SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
+    whole = (tmp_path / "run" / "log.csv").read_text()
+    (tmp_path / "run" / "log.csv").unlink()
+    SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
+    assert (tmp_path / "run" / "log.csv").read_text() == whole
+
+
 def test_the_directory_of_another_run_is_refused(tmp_path):
     SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
     with pytest.raises(ValueError, match="holds another run: its options differ"):
