@@ -43,7 +43,7 @@ setup(
     install_requires=[
         f"tensorflow{TENSORFLOW}",
         f"tensorflow-text{TENSORFLOW}; {HAS_TEXT}",
-        "keras~=3.15.0",
+        "keras>=3.12,<3.16",  # tested with 3.12.4, the last for Python 3.10, and with 3.15.1
         "sentencepiece>=0.2",
         "numpy>=2",
         "h5py>=3.11",
