@@ -65,7 +65,7 @@ def export(model, frontend, answer, directory, samples):
         answers.mkdir()
         artifact = tf.Module()
         # Keras's own variables would load in Python and be missing in C++; what they wrap is found by both.
-        artifact.weights = [variable.value for variable in model.variables]
+        artifact.weights = [variable.value for variable in model.weights]
         artifact.frontend = frontend
         batch = {name: tf.constant(value) for name, value in frontend.collate(list(samples)).items()}
         with portable(), _quiet():
@@ -87,8 +87,10 @@ def _quiet():
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("WARNING")
-    yield
-    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def operations(directory):

@@ -17,7 +17,7 @@ def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
     """Learns a SentencePiece unigram model (Kudo, 2018).
 
     Args:
-        texts: iterable of `str`; line breaks count as spaces.
+        texts: iterable of `str`, or of UTF-8 `bytes`; line breaks count as spaces.
         vocabulary: int, largest number of pieces, the four shared ids included; a small corpus yields fewer.
         case_sensitive: keep upper case. Text is NFKC-normalised either way, inside the model that is returned.
         seed: int; the same texts and seed give the same model.
@@ -30,7 +30,9 @@ def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
     """
     import sentencepiece
 
-    lines = (" ".join(text.replace("\0", " ").split()) for text in texts)
+    # Broken UTF-8 and lone surrogates are no characters to learn.
+    whole = (text if isinstance(text, bytes) else text.encode("utf-8", "ignore") for text in texts)
+    lines = (" ".join(text.decode("utf-8", "ignore").replace("\0", " ").split()) for text in whole)
     lines = [line for line in lines if line]
     if not lines:
         raise ValueError("A vocabulary needs text to learn from; received no text that is not empty.")

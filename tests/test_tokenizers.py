@@ -61,6 +61,12 @@ def test_tokenizers_of_different_models_do_not_mix():
     assert UNKNOWN in second.encode(tf.constant(["abc"]))[0].numpy()
 
 
+def test_bytes_and_broken_text_are_learnt_from_too():
+    expected = train_sentencepiece(["rain and snow"] * 5, 30)
+    assert train_sentencepiece([b"rain and snow"] * 5, 30) == expected
+    assert train_sentencepiece([b"rain and\xff snow", "rain\0and\ud800 snow"] + ["rain and snow"] * 3, 30) == expected
+
+
 def test_no_text_gives_no_vocabulary():
     with pytest.raises(ValueError, match="no text that is not empty"):
         train_sentencepiece(["", " \n"], 60)

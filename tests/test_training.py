@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from cases import SENTIMENT
 
 from seqkit import training
@@ -69,6 +70,15 @@ def test_a_run_leaves_its_record(tmp_path):
     assert record["run"]["options"]["learning_rate"] == 5e-3
     assert record["run"]["identity"]["config"]["units"] == 8
     assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_a_dataset_trains_as_pairs_do():
+    texts, labels = zip(*SENTIMENT.examples)
+    dataset = tf.data.Dataset.from_tensor_slices((list(texts), list(labels)))
+    pipes = [SENTIMENT.build(), SENTIMENT.build()]
+    for pipe, examples in zip(pipes, (SENTIMENT.examples, dataset.batch(5))):
+        pipe.fit(examples, **QUICK)
+    assert pipes[0](SENTIMENT.inputs) == pipes[1](SENTIMENT.inputs)
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
