@@ -60,7 +60,7 @@ def export(model, frontend, answer, directory, samples):
         raise FileExistsError(f"{directory} is not empty. Export to a new directory, such as {directory.parent}/2.")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as work:
-        saved, questions, answers = (Path(work) / name for name in ("model", "questions", "answers"))
+        saved, questions, answers = (Path(work).resolve() / name for name in ("model", "questions", "answers"))
         questions.mkdir()
         answers.mkdir()
         artifact = tf.Module()
