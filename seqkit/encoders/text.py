@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from seqkit.layers import LSTM, Bidirectional
-from seqkit.lengths import zero_padding
+from seqkit.lengths import mask_of, zero_padding
 
 
 @keras.saving.register_keras_serializable("seqkit")
@@ -39,8 +39,10 @@ class TextEncoder(layers.Layer):
             States `(batch, steps, 2 * units)`, the forward half first, the votes behind; and the same lengths.
         """
         states = self.word_dropout(self.embedding(features), training=training)
+        # As a mask, not as lengths: batches hold texts of like length, which the layers need not group once more.
+        real = mask_of(features, lengths)
         for layer in self.recurrent:
-            states = layer(states, lengths=lengths, training=training)
+            states = layer(states, mask=real, training=training)
         states = zero_padding(states, lengths)
         if self.votes is not None:
             states = ops.concatenate([states, ops.cast(self.votes(features, lengths), states.dtype)], axis=-1)
