@@ -190,7 +190,7 @@ class Pipeline:
                 the head is calibrated on it.
             directory: where checkpoints and logs go. The same call again goes on from the last checkpoint.
             verbose: show a progress bar.
-            **options: `epochs`, `batch_size`, `learning_rate` and the other fields of `training.Options`.
+            **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `training.Options`.
 
         Returns:
             The history: a list with one dict an epoch.
