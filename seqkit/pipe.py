@@ -84,10 +84,11 @@ class Pipeline:
         traced = tf.function(function, input_signature=[self.frontend.signature], autograph=False)
         return traced.get_concrete_function()
 
-    def _run(self, program, items):
-        """Collates raw items and runs a traced function on them: dict of NumPy arrays."""
-        batch = {name: tf.constant(value) for name, value in self.frontend.collate(items).items()}
-        return {name: value.numpy() for name, value in program(batch).items()}
+    @staticmethod
+    def _run(program, batch):
+        """Runs a traced function on a collated batch: dict of NumPy arrays."""
+        found = program({name: tf.constant(value) for name, value in batch.items()})
+        return {name: value.numpy() for name, value in found.items()}
 
     def __call__(self, inputs, batch_size=32):
         """Answers one input, a list of them, or a stream.
@@ -123,7 +124,7 @@ class Pipeline:
             An `Explanation`; its `plot()` draws it.
         """
         self._check_built()
-        found = {name: value[0] for name, value in self._run(self._explain, [text]).items()}
+        found = {name: value[0] for name, value in self._run(self._explain, self.frontend.collate([text])).items()}
         pieces = [piece.decode() for piece in found.pop("pieces")]
         weights, evidence = found.pop("weights"), found.pop("evidence")
         return explain_words(self.model.head.typed(**found), pieces, weights, evidence)
@@ -138,11 +139,10 @@ class Pipeline:
         yield from self._many(waiting, batch_size)
 
     def _many(self, items, batch_size):
-        self.frontend.collate(items)  # refuses bad ones by their place in what the caller gave
-        sizes = [self.frontend.size(item) for item in items]
+        batch = self.frontend.collate(items)  # all at once: bad ones are refused by their place in what the caller gave
         answers = [None] * len(items)
-        for places in _by_length(sizes, batch_size):
-            columns = self._run(self._answer, [items[place] for place in places])
+        for places in _by_length(self.frontend.sizes(batch), batch_size):
+            columns = self._run(self._answer, {name: value[places] for name, value in batch.items()})
             for row, place in enumerate(places):
                 answers[place] = self.model.head.typed(**{name: column[row] for name, column in columns.items()})
         return answers

@@ -118,17 +118,17 @@ def prepare(frontend, head, examples):
     Returns:
         A list of `(features, target)`: features `(steps, ...)` without padding, target a dict of numbers or None.
     """
+    inputs, targets = zip(*examples)
+    rows = [None] * len(inputs)
+    if targets[0] is not None:  # encoded all at once, so that those of many ids are all padded alike
+        encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
+        rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
     prepared = []
     for start in range(0, len(examples), 256):
-        inputs, targets = zip(*examples[start : start + 256])
-        features, lengths = (value.numpy() for value in frontend(frontend.collate(inputs)))
-        rows = [None] * len(inputs)
-        if targets[0] is not None:
-            encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
-            rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
+        features, lengths = (value.numpy() for value in frontend(frontend.collate(inputs[start : start + 256])))
         # Copies, or each would keep the padding of its whole chunk in memory.
-        prepared += [(features[place, :length].copy(), rows[place]) for place, length in enumerate(lengths)]
-    return prepared
+        prepared += [row[:length].copy() for row, length in zip(features, lengths)]
+    return list(zip(prepared, rows))
 
 
 def fit(model, frontend, examples, options, evaluate=None, directory=None, identity=None, verbose=True):

@@ -41,9 +41,9 @@ class TextFrontend(tf.Module):
             batch[place] = item.encode("utf-8", "replace") if isinstance(item, str) else bytes(item)
         return {"text": batch}
 
-    def size(self, item):
-        """Roughly how many steps the item makes, for grouping items of like length: its characters."""
-        return len(item)
+    def sizes(self, batch):
+        """Roughly how many steps each row of a collated batch makes, for grouping like ones: its bytes."""
+        return [len(text) for text in batch["text"]]
 
     def __call__(self, batch):
         """`{"text": (batch,)}` -> ids `(batch, steps)` int32, lengths `(batch,)` int32, each at least 1."""
