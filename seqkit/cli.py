@@ -83,8 +83,9 @@ def sentiment(source, model, as_json, batch_size):
 @click.option("--validation", type=click.Path(exists=True, dir_okay=False), help="Held-out examples.")
 @click.option("--output", required=True, type=click.Path(file_okay=False), help="Where the pipeline is saved.")
 @click.option("--run", "directory", type=click.Path(file_okay=False), help="Checkpoints and logs; goes on if broken.")
+@click.option("--watch-gradients", is_flag=True, help="Warn where gradients vanish or explode.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Such as units=64 or epochs=5; may be repeated.")
-def train(task, examples, validation, output, directory, settings):
+def train(task, examples, validation, output, directory, watch_gradients, settings):
     """Train a pipeline on a manifest, and save it.
 
     EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label`.
@@ -97,7 +98,7 @@ def train(task, examples, validation, output, directory, settings):
             raise ValueError(f"--set expects NAME=VALUE; received {setting!r}.")
         (options if name in known else config)[name] = _value(value)
     pipe = _quietly(lambda: seqkit.build(task, **config))
-    pipe.fit(examples, validation=validation, directory=directory, **options)
+    pipe.fit(examples, validation=validation, directory=directory, watch_gradients=watch_gradients, **options)
     pipe.save(output)
     click.echo(output)
 

@@ -42,7 +42,7 @@ class Pipeline:
                 f"Pipelines run on TensorFlow; Keras is set to {keras.backend.backend()!r}. "
                 "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
             )
-        self.task, self.config, self.assets = task, config, None
+        self.task, self.config, self.assets, self.gradients = task, config, None, None
         if assets is not None:
             self._build(assets)
 
@@ -180,7 +180,7 @@ class Pipeline:
             model, self.frontend, examples, options, directory=directory, identity=self._identity(), verbose=verbose
         )
 
-    def fit(self, examples, validation=None, directory=None, verbose=True, **options):
+    def fit(self, examples, validation=None, directory=None, verbose=True, watch_gradients=False, **options):
         """Trains on labelled examples.
 
         Args:
@@ -190,6 +190,8 @@ class Pipeline:
                 the head is calibrated on it.
             directory: where checkpoints and logs go. The same call again goes on from the last checkpoint.
             verbose: show a progress bar.
+            watch_gradients: measure gradients on the first batch of each epoch, and warn where they vanish or explode:
+                afterwards `self.gradients` is a list of `Gradients`, which `plot()`. The training stays the same.
             **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `training.Options`.
 
         Returns:
@@ -205,6 +207,7 @@ class Pipeline:
         for pairs in (examples, validation or ()):
             self.frontend.collate([x for x, _ in pairs])
             self.task.check(self.config, [y for _, y in pairs])
+        self.gradients = [] if watch_gradients else None
         history = training.fit(
             self.model,
             self.frontend,
@@ -214,6 +217,7 @@ class Pipeline:
             directory=directory,
             identity=self._identity(),
             verbose=verbose,
+            watch=self.gradients,
         )
         if validation is not None:
             self.model.head.calibrate(self([x for x, _ in validation]), [y for _, y in validation])

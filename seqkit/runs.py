@@ -1,8 +1,8 @@
 """What a training run leaves behind: its record, its logs, and what it shows while it goes.
 
-Convention: a run's directory holds `run.json` (what was run, on what, and the history), `log.csv`, `tensorboard/` and
-`checkpoints/`, which `training.py` writes. A directory belongs to one run; files are replaced whole, so a kill leaves
-the old one or the new.
+Convention: a run's directory holds `run.json` (what was run, on what, and the history), `log.csv`, `tensorboard/`,
+`checkpoints/`, which `training.py` writes, and `gradients.json` where gradients are watched. A directory belongs to one
+run; files are replaced whole, so a kill leaves the old one or the new.
 """
 
 import csv
@@ -50,8 +50,8 @@ def _machine():
     }
 
 
-def log(directory, writer, line, history):
-    """Writes down an epoch: `line` is its dict, `history` all of them, `writer` TensorBoard's."""
+def log(directory, writer, line, history, gradients=()):
+    """Writes down an epoch: `line` is its dict, `history` all of them, `writer` TensorBoard's, `gradients` a dict each."""
     with (directory / "log.csv.new").open("w", newline="") as file:
         table = csv.DictWriter(file, fieldnames=list(line))
         table.writeheader()
@@ -59,10 +59,14 @@ def log(directory, writer, line, history):
     os.replace(directory / "log.csv.new", directory / "log.csv")
     record = json.loads((directory / "run.json").read_text())
     _write(directory / "run.json", json.dumps({**record, "history": history}, indent=1))
+    by_layer = {}
+    if gradients:
+        _write(directory / "gradients.json", json.dumps(gradients, indent=1))
+        by_layer = {f"gradient_norm/{name}": norm for name, norm in gradients[-1]["layers"].items()}
     # `tf.summary.scalar` would need tensorboard installed here; its format needs only this.
     scalars = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"})
     with writer.as_default(step=line["epoch"]):
-        for name, value in line.items():
+        for name, value in {**line, **by_layer}.items():
             tf.summary.write(name, tf.constant(value, tf.float32), metadata=scalars)
     writer.flush()
 

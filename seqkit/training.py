@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,10 +20,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkit import runs
+from seqkit import gradients, runs
 
-# Inputs are padded up to one of these numbers of steps, and beyond the last to a multiple of it.
-BUCKETS = (8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+# Numbers of steps that batches are padded to: one program each, and one for the last batch of an epoch.
+SIZES = 8
+GRAIN = 8  # steps; sizes are multiples of it, for a program costs more than a few steps of padding
 SECONDS_BETWEEN_CHECKPOINTS = 120
 
 
@@ -51,9 +53,31 @@ class Options:
             raise ValueError(f"average must be at least 0 and below 1; received {self.average!r}.")
 
 
-def bucket(steps):
-    """The number of steps that an input of `steps` steps is padded to."""
-    return next((size for size in BUCKETS if size >= steps), -(-steps // BUCKETS[-1]) * BUCKETS[-1])
+def sizes_of(lengths, most=SIZES):
+    """The numbers of steps to pad examples to, so that the least padding is added.
+
+    Args:
+        lengths: `(examples,)` steps of each example.
+        most: int, how many sizes there may be.
+
+    Returns:
+        `(sizes,)` ascending int; every example fits in the last.
+    """
+    lengths = np.asarray(lengths)
+    grain = GRAIN * -(-lengths.max() // (1024 * GRAIN))  # a thousand candidates are enough
+    steps, counts = np.unique(-(-lengths // grain) * grain, return_counts=True)
+    before = np.concatenate([[0], np.cumsum(counts)])
+    # cost[i, j]: padded steps if the examples of candidates i to j are padded to candidate j.
+    cost = np.where(np.tri(len(steps), dtype=bool).T, (before[1:] - before[:-1, None]) * steps, np.inf)
+    least, choices = cost[0], []
+    for _ in range(min(most, len(steps)) - 1):
+        both = np.vstack([np.full((1, len(steps)), np.inf), least[:-1, None] + cost[1:]])
+        choices.append(both.argmin(0))
+        least = both.min(0)
+    ends = [len(steps) - 1]
+    for begin in reversed(choices):
+        ends.append(begin[ends[-1]] - 1)
+    return steps[sorted(ends)]
 
 
 def order(lengths, batch_steps, seed, epoch):
@@ -70,10 +94,11 @@ def order(lengths, batch_steps, seed, epoch):
         `steps`. The shapes are the same in each epoch, so that programs compiled for one serve all.
     """
     random = np.random.default_rng((seed, epoch))
-    sizes = np.array([bucket(length) for length in lengths])
+    sizes = sizes_of(lengths)
+    places_of = np.searchsorted(sizes, lengths)
     batches, waiting = [], np.array([], int)
-    for size in np.unique(sizes):
-        waiting = np.concatenate([waiting, random.permutation(np.flatnonzero(sizes == size))])
+    for place, size in enumerate(sizes):
+        waiting = np.concatenate([waiting, random.permutation(np.flatnonzero(places_of == place))])
         count = max(1, batch_steps // size)
         whole = len(waiting) // count * count
         batches += [(int(size), places) for places in waiting[:whole].reshape(-1, count)]
@@ -131,7 +156,7 @@ def prepare(frontend, head, examples):
     return list(zip(prepared, rows))
 
 
-def fit(model, frontend, examples, options, evaluate=None, directory=None, identity=None, verbose=True):
+def fit(model, frontend, examples, options, evaluate=None, directory=None, identity=None, verbose=True, watch=None):
     """Trains `model` in place.
 
     Args:
@@ -144,6 +169,8 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
         directory: where checkpoints, `log.csv`, TensorBoard events and `run.json` go; None keeps nothing on disk.
         identity: anything JSON takes that tells this run from another; a directory of another run is refused.
         verbose: show a progress bar.
+        watch: list to which the `Gradients` on the first batch of each epoch are added; None measures none. It changes
+            nothing in the training.
 
     Returns:
         The history: a list with one dict an epoch: epoch, loss, the metrics, seconds.
@@ -163,7 +190,7 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
     weights = [variable.value for variable in model.trainable_variables]
     averages = [tf.Variable(weight) for weight in weights]
     best = [tf.Variable(weight) for weight in weights]
-    state = {"epoch": 0, "step": 0, "loss": 0.0, "seconds": 0.0, "best": None, "best_epoch": 0, "history": []}
+    state = {"epoch": 0, "step": 0, "loss": 0.0, "seconds": 0.0, "best": None, "best_epoch": 0, "history": [], "gradients": []}
     progress = tf.Variable(json.dumps(state))
     # Dropout's random state is among the model's variables, so it is saved and comes back too.
     parts = {"model": model.variables, "optimizer": optimizer.variables}
@@ -178,7 +205,12 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
             state = json.loads(progress.numpy())
         writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
         if state["history"]:  # the kill may have come between the checkpoint and the log
-            runs.log(directory, writer, state["history"][-1], state["history"])
+            runs.log(directory, writer, state["history"][-1], state["history"], state["gradients"])
+
+    def batch_at(plan, epoch, step):
+        size, places = plan[step]
+        random = np.random.default_rng((options.seed, epoch, step))
+        return collate([examples[place] for place in places], size, random, options.crop)
 
     def save():
         progress.assign(json.dumps(state))
@@ -193,10 +225,13 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
             plan = order(lengths, options.batch_steps, options.seed, epoch)
             saved = time.monotonic()
             began = saved - state["seconds"]
+            if watch is not None and len(state["gradients"]) == epoch:
+                found = gradients.measure(model, batch_at(plan, epoch, 0), epoch + 1, options.clip)
+                for concern in found.concerns:
+                    warnings.warn(f"Epoch {epoch + 1}: {concern}", RuntimeWarning, stacklevel=3)
+                state["gradients"].append(asdict(found))
             for step in range(state["step"], steps):
-                size, places = plan[step]
-                random = np.random.default_rng((options.seed, epoch, step))
-                batch = collate([examples[place] for place in places], size, random, options.crop)
+                batch = batch_at(plan, epoch, step)
                 bar.step(epoch, step, state["loss"] / max(step, 1), batch["features"].shape)
                 loss = train_step(batch, epoch * steps + step)
                 if not math.isfinite(loss):
@@ -209,6 +244,8 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
                     save()
                     saved = time.monotonic()
             line = {"epoch": epoch + 1, "loss": state["loss"] / steps}
+            if watch is not None:
+                line["gradient_norm"] = state["gradients"][-1]["norm"]
             if evaluate is not None:
                 with _in_place(weights, kept):
                     line.update(evaluate())
@@ -220,9 +257,11 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
             state.update(epoch=epoch + 1, step=0, loss=0.0, seconds=0.0)
             save()
             if directory is not None:
-                runs.log(directory, writer, line, state["history"])
+                runs.log(directory, writer, line, state["history"], state["gradients"])
             bar.epoch(line)
     _copy(best, weights)
+    if watch is not None:
+        watch += [gradients.Gradients(**found) for found in state["gradients"]]
     return state["history"]
 
 

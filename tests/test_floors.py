@@ -11,7 +11,7 @@ ROOT = Path(seqkit.__file__).parent
 FLOORS = [
     {"lengths", "tokenizers", "metrics", "results", "runs"},
     {"layers"},
-    {"frontends", "encoders", "heads", "lexicon"},
+    {"frontends", "encoders", "heads", "lexicon", "gradients"},
     {"model", "training", "export", "data"},
     {"pipe"},
     {"tasks"},

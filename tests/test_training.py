@@ -1,6 +1,7 @@
 """The loop: what a batch holds, what a run leaves on disk, and that a killed run ends as an unbroken one."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -14,13 +15,27 @@ import tensorflow as tf
 from cases import SENTIMENT
 
 from seqkit import training
-from seqkit.training import Options, bucket, collate, order
+from seqkit.training import Options, collate, order, sizes_of
 
 QUICK = {"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, "verbose": False}
 
 
-def test_buckets_are_few_and_hold_their_inputs():
-    assert [bucket(steps) for steps in (1, 8, 9, 33, 1024, 1025, 5000)] == [8, 8, 16, 64, 1024, 2048, 5120]
+def test_batches_are_padded_to_the_sizes_that_pad_least():
+    assert sizes_of([24, 24, 24, 32, 72, 80], 2).tolist() == [32, 80]  # 24 + 8 steps of padding; [24, 80] adds 48 + 8
+    assert sizes_of([5, 5, 3], 8).tolist() == [8]
+    assert sizes_of([1, 17, 9], 3).tolist() == [8, 16, 24]
+    # A second route: every choice of sizes.
+    lengths = np.random.default_rng(0).integers(1, 40, 12) * 8
+    choices = [sorted({*some, lengths.max()}) for some in itertools.combinations(lengths.tolist(), 3)]
+    padded = [sum(sizes[np.searchsorted(sizes, length)] for length in lengths) for sizes in choices]
+    found = sizes_of(lengths, 4)
+    assert found[np.searchsorted(found, lengths)].sum() == min(padded)
+
+
+def test_a_run_compiles_at_most_a_dozen_programs():
+    lengths = np.random.default_rng(0).lognormal(5, 1, 9000).astype(int) + 1
+    assert lengths.max() > 3000 and lengths.max() <= sizes_of(lengths)[-1] < 1.01 * lengths.max()
+    assert len({(steps, len(places)) for steps, places in order(lengths, 8192, 0, 0)}) <= 12
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
@@ -30,7 +45,7 @@ def test_every_example_is_in_one_batch_that_it_fits(count):
     assert sorted(np.concatenate([places for _, places in plan]).tolist()) == list(range(count))
     for steps, places in plan:
         assert lengths[places].max() <= steps
-        assert steps == min(training.BUCKETS) or len(places) * steps <= 256 or len(places) == 1
+        assert len(places) * steps <= 256 or len(places) == 1
 
 
 def test_epochs_have_their_own_order_but_the_same_shapes():
@@ -113,7 +128,7 @@ from cases import SENTIMENT
 from seqkit import training
 training.SECONDS_BETWEEN_CHECKPOINTS = 0  # one after each step
 pipe = SENTIMENT.build()
-options = {"epochs": 3, "batch_steps": 64, "learning_rate": 5e-3, "average": 0.9, "crop": 4, "verbose": False}
+options = {"epochs": 3, "batch_steps": 32, "learning_rate": 5e-3, "average": 0.9, "crop": 4, "verbose": False}
 pipe.fit(SENTIMENT.examples, validation=SENTIMENT.examples[::2], directory=sys.argv[1], **options)
 pipe.save(sys.argv[2])
 """

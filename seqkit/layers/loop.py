@@ -64,7 +64,7 @@ def _shared(keep, d_states):
     return [d - o for d, o in zip(d_states, old)], old
 
 
-def _advanced(step, x, states, constants, matrices, biases):
+def advanced(step, x, states, constants, matrices, biases):
     """What the backward loop needs of one step, and the states after it."""
     products = []
     for operand, matrix, bias in zip(step.operands, matrices, biases):
@@ -85,7 +85,7 @@ def _forward(step, x, states, keep, constants, matrices, biases, reverse):
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        kept, new = _advanced(step, inputs.read(t), states, constants, matrices, biases)
+        kept, new = advanced(step, inputs.read(t), states, constants, matrices, biases)
         if keeps is not None:
             new = mixed(keeps.read(t), new, states)
         return new, [*new, *kept], t
@@ -166,7 +166,7 @@ def answer(step, x, project, states, keep, constants, matrices, biases, reverse)
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        new = _advanced(step, project(inputs.read(t)), states, constants, matrices, biases)[1]
+        new = advanced(step, project(inputs.read(t)), states, constants, matrices, biases)[1]
         if keeps is not None:
             new = mixed(keeps.read(t), new, states)
         return new, new[:1], t

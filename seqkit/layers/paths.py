@@ -6,6 +6,7 @@
     cudnn   a GPU, through Keras
     scan    `keras.ops.scan`, differentiated by the backend: TPU
     keras   Keras's own loop: other backends, and arguments no other path has (`unroll=True`)
+    watched eager steps, one by one, whose states are kept for whoever asks for their gradients; only under `watched()`
 
 The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing while an export is written
 (`model.export`, `ExportArchive.write_out`, `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a
@@ -17,8 +18,28 @@ Left out: what each path computes.
 import contextlib
 import contextvars
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 _held = contextvars.ContextVar("seqkit_recurrent_path", default=None)
+_seen = contextvars.ContextVar("seqkit_recurrent_states", default=None)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one recurrent layer did under `watched()`.
+
+    Attributes:
+        name: the layer's path.
+        states: list of its first state after each step, `(batch, units)`, in the order of time.
+        real: `(steps, batch)` bool, which of them are not on padding.
+        backwards: whether it read from the last step to the first.
+    """
+
+    name: str
+    states: list
+    real: Any
+    backwards: bool
 
 
 @contextlib.contextmanager
@@ -27,11 +48,37 @@ def only(path):
     known = ("fused", "graph", "cudnn", "scan", "keras")
     if path not in known:
         raise ValueError(f"Unknown path. Expected one of {known}. Received: {path!r}")
+    with _only(path):
+        yield
+
+
+@contextlib.contextmanager
+def _only(path):
     token = _held.set(path)
     try:
         yield
     finally:
         _held.reset(token)
+
+
+@contextlib.contextmanager
+def watched():
+    """Run recurrent layers slowly, in eager TensorFlow, and keep every state: yields a list of `Record`s that fills up.
+
+    A tape that records the call also has the total derivative of what comes of it with respect to each of these states.
+    """
+    records = []
+    token = _seen.set(records)
+    try:
+        with _only("watched"):
+            yield records
+    finally:
+        _seen.reset(token)
+
+
+def keep(record):
+    """Add a record to those of `watched()`."""
+    _seen.get().append(record)
 
 
 def portable():

@@ -13,6 +13,7 @@ matrices, biases or Nones)`. Left out: where these come from (`inner.py`).
 """
 
 from functools import cache
+from itertools import pairwise
 
 from keras import ops
 
@@ -102,6 +103,20 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 
+def side_by_side(piece, parts, x, keep, states, constants, masks, weights):
+    """`piece` over all rows, in parts of about as many rows each, which the graph executor runs side by side."""
+    import tensorflow as tf
+
+    rows = x.shape[1]
+    cuts = [rows * part // parts for part in range(parts + 1)]
+    found = []
+    for begin, end in pairwise(cuts):
+        own = [[t[begin:end] for t in values] for values in (states, constants, masks)]
+        found.append(piece(x[:, begin:end], None if keep is None else keep[:, begin:end], *own, weights))
+    outputs, last = zip(*found)
+    return tf.concat(outputs, 1), [tf.concat(state, 0) for state in zip(*last)]
+
+
 @cache
 def _program(step, reverse, sizes, specs, recording):
     import tensorflow as tf
@@ -128,16 +143,47 @@ def _free(shape, batch):
     return [rows, shape[-1]] if len(shape) == 2 else [None, rows, shape[-1]]
 
 
+def padded_steps(steps):
+    """The next of 32, 48, 64, 96, 128 and so on, of each of the integers `steps`."""
+    import tensorflow as tf
+
+    sizes = tf.constant([half * 2**n for n in range(4, 28) for half in (2, 3)])
+    return tf.gather(sizes, tf.searchsorted(sizes, tf.reshape(steps, [-1])))
+
+
 def padded(x, keep):
-    """Steps padded to the next of 32, 48, 64, 96, 128 and so on, on which every state is kept."""
+    """Steps padded to `padded_steps`, on which every state is kept."""
     import tensorflow as tf
 
     steps = tf.shape(x)[0]
     if keep is None:
         keep = tf.zeros([steps, tf.shape(x)[1], 1], tf.bool)
-    sizes = tf.constant([half * 2**n for n in range(4, 28) for half in (2, 3)])
-    extra = [[0, tf.reduce_min(tf.where(sizes >= steps, sizes, sizes[-1])) - steps], [0, 0], [0, 0]]
+    extra = [[0, padded_steps(steps)[0] - steps], [0, 0], [0, 0]]
     return tf.pad(x, extra), tf.pad(keep, extra, constant_values=tf.ones([], keep.dtype) if keep.dtype != tf.bool else True)
+
+
+def watched(step, x, states, keep, constants, masks, weights, reverse, cut=None):
+    """One step after the other in eager TensorFlow; no gradient crosses a multiple of `cut` steps.
+
+    Returns:
+        `(outputs, last states, every first state)`, the last a list in the order of time: the very tensors that the later
+        steps read, so that a tape knows their total derivatives.
+    """
+    import tensorflow as tf
+
+    from seqkit.layers import loop
+
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
+    every = [None] * x.shape[0]
+    for k in range(len(every)):
+        t = len(every) - 1 - k if reverse else k
+        if cut and k and (t + 1 if reverse else t) % cut == 0:
+            states = [tf.stop_gradient(state) for state in states]
+        new = loop.advanced(step, x[t], states, [*constants, *parameters], matrices, biases)[1]
+        states = new if keep is None else loop.mixed(keep[t], new, states)
+        every[t] = states[0]
+    return tf.stack(every), list(states), every
 
 
 def scan(step, x, states, keep, constants, masks, weights, reverse):

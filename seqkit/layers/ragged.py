@@ -3,6 +3,8 @@
 Eight groups of 32 reviews hold little over a third of the steps of the padded batch, a product of few rows is nearly as fast
 a row as one of all, and groups run side by side. Steps of a group are padded to few sizes, so that few programs are compiled.
 
+A batch of like lengths runs whole: which it is, is seen when it runs.
+
 Convention: time first. TensorFlow only. Left out: masks with holes, whose rows have no length.
 """
 
@@ -12,6 +14,7 @@ from seqkit.layers import paths, program
 
 # Of 2, 4, 6 and 8 groups of IMDB's 32 reviews, 8 trained fastest; fewer than 4 rows leave the processor idle.
 GROUPS, ROWS = 8, 4
+WORTH = 0.5  # groups run if they hold at most this share of the padded batch's steps: a product of few rows is slower a row
 
 
 def _permuted(values, order, place, axis):
@@ -24,11 +27,12 @@ def _permuted(values, order, place, axis):
     return permute(values)
 
 
-def run(piece, x, states, lengths, constants, masks, weights, reverse):
-    """Outputs `(steps, batch, units)` and last states of `piece` over all rows; on padding, outputs are the last states.
+def run(piece, whole, x, states, lengths, constants, masks, weights, reverse):
+    """Outputs `(steps, batch, units)` and last states of `piece` over all rows, in groups where that is worth it.
 
     Args:
         piece: function `(x, keep, states, constants, masks, weights) -> (outputs, last states)`, of any steps and rows.
+        whole: the same function as it runs best over all rows.
         x: `(steps, batch, width)`.
         states, constants, masks: lists of `(batch, units or width)`.
         lengths: `(batch,)` int.
@@ -36,28 +40,39 @@ def run(piece, x, states, lengths, constants, masks, weights, reverse):
         reverse: whether the piece starts at the last step.
     """
     steps, batch, lengths = tf.shape(x)[0], tf.shape(x)[1], tf.cast(lengths, tf.int32)
-    order = tf.argsort(lengths, direction="DESCENDING")
     if x.shape[1] is None:
         size, groups = tf.maximum(ROWS, (batch + GROUPS - 1) // GROUPS), GROUPS
     else:
         size = max(ROWS, -(-x.shape[1] // GROUPS))
         groups = -(-x.shape[1] // size)
-    place = tf.math.invert_permutation(order)
-    x, sorted_lengths = _permuted(x, order, place, 1), tf.gather(lengths, order)
-    lists = [[_permuted(t, order, place, 0) for t in values] for values in (states, constants, masks)]
-    outputs, last = [], []
-    for group in range(groups):
-        rows = slice(group * size, (group + 1) * size)
-        own = sorted_lengths[rows]
-        longest = tf.maximum(1, tf.reduce_max(tf.concat([own, [0]], 0)))
-        keep = (tf.range(longest)[:, None] >= own[None, :])[:, :, None]
-        own_x, keep = program.padded(x[:longest, rows], keep)
-        found, after = piece(own_x, keep, *[[t[rows] for t in values] for values in lists], weights)
-        outputs.append(tf.pad(found[:longest], [[0, steps - longest], [0, 0], [0, 0]]))
-        last.append(after)
-    last = [_permuted(tf.concat(parts, 0), place, order, 0) for parts in zip(*last)]
-    outputs = _permuted(tf.concat(outputs, 1), place, order, 1)
-    if not reverse:
-        padding = (tf.range(steps)[:, None] >= lengths[None, :])[:, :, None]
-        outputs = tf.where(padding, last[0][None], outputs)
+    order = tf.argsort(lengths, direction="DESCENDING")
+    sorted_lengths = tf.gather(lengths, order)
+    padding = (tf.range(steps)[:, None] >= lengths[None, :])[:, :, None]
+
+    def grouped():
+        place = tf.math.invert_permutation(order)
+        sorted_x = _permuted(x, order, place, 1)
+        lists = [[_permuted(t, order, place, 0) for t in values] for values in (states, constants, masks)]
+        outputs, last = [], []
+        for group in range(groups):
+            rows = slice(group * size, (group + 1) * size)
+            own = sorted_lengths[rows]
+            longest = tf.maximum(1, tf.reduce_max(tf.concat([own, [0]], 0)))
+            keep = (tf.range(longest)[:, None] >= own[None, :])[:, :, None]
+            own_x, keep = program.padded(sorted_x[:longest, rows], keep)
+            found, after = piece(own_x, keep, *[[t[rows] for t in values] for values in lists], weights)
+            outputs.append(tf.pad(found[:longest], [[0, steps - longest], [0, 0], [0, 0]]))
+            last.append(after)
+        last = [_permuted(tf.concat(parts, 0), place, order, 0) for parts in zip(*last)]
+        outputs = _permuted(tf.concat(outputs, 1), place, order, 1)
+        return [outputs if reverse else tf.where(padding, last[0][None], outputs), *last]
+
+    def at_once():
+        outputs, last = whole(x, padding, states, constants, masks, weights)
+        return [outputs, *last]
+
+    in_groups = size * tf.reduce_sum(program.padded_steps(sorted_lengths[::size]))
+    worth = tf.cast(in_groups, tf.float32) <= WORTH * tf.cast(steps * batch, tf.float32)
+    outputs, *last = tf.cond(worth, grouped, at_once)
+    last = [tf.ensure_shape(state, [x.shape[1], state.shape[1]]) for state in last]
     return tf.ensure_shape(outputs, [x.shape[0], x.shape[1], outputs.shape[2]]), last

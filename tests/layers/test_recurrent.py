@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqkit import layers
+from seqkit.layers import inner, program
 
 CASES = {
     "simple": ("SimpleRNN", {}),
@@ -143,6 +144,35 @@ def test_large_ragged_batches_run_in_groups_to_the_same_answers_and_gradients(ki
     same(run(theirs, x, mask=mask, initial_state=first), run(ours, x, lengths=lengths, initial_state=first))
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_training_batch_in_parts_learns_as_a_whole_one(kind, parts, monkeypatch):
+    rng = np.random.default_rng(2)
+    x, lengths = rng.normal(size=(25, 9, 3)).astype("float32"), rng.integers(0, 10, 25)
+    theirs, ours = pair(kind, return_sequences=True, return_state=True)
+    mask = tf.constant(np.arange(9) < lengths[:, None])
+    monkeypatch.setattr(inner, "_cores", lambda: parts)
+    with monkeypatch.context() as patched:
+        asked = []
+        side_by_side = program.side_by_side
+        patched.setattr(program, "side_by_side", lambda piece, n, *rest: asked.append(n) or side_by_side(piece, n, *rest))
+        same(run(theirs, x, mask=mask), run(ours, x, mask=mask, training=True))
+        same(run(theirs, x, mask=mask), run(ours, x, lengths=lengths, training=True))
+    assert asked == [parts, parts]
+
+
+@pytest.mark.parametrize("longest, grouped", [(128, True), (40, False)])
+def test_lengths_that_are_alike_run_whole(longest, grouped, monkeypatch):
+    x, lengths = np.random.default_rng(4).normal(size=(16, longest, 3)).astype("float32"), np.full(16, 31)
+    lengths[0] = longest
+    theirs, ours = pair("lstm", return_sequences=True)
+    rows = []
+    compiled = program.compiled
+    monkeypatch.setattr(program, "compiled", lambda step, x, *rest: rows.append(x.shape[1]) or compiled(step, x, *rest))
+    same(run(theirs, x, mask=tf.constant(np.arange(longest) < lengths[:, None])), run(ours, x, lengths=lengths), 2e-4)
+    assert rows == ([4] * 4 if grouped else [16])
+
+
 def test_layers_compile_inside_a_compiled_function():
     theirs, ours = pair("gru", return_sequences=True)
     x, lengths = np.random.default_rng(4).normal(size=(16, 5, 3)).astype("float32"), np.arange(16) % 6
@@ -201,8 +231,6 @@ def test_an_lstm_of_one_unit_counted_by_hand():
 
 def test_unknown_shapes_train_by_few_programs():
     theirs, ours = pair("lstm", return_sequences=True)
-    from seqkit.layers import program
-
     program._program.cache_clear()
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3])])
