@@ -7,6 +7,8 @@ Left out: `START` is never added here; who decodes step by step adds it.
 
 import functools
 import io
+import json
+import unicodedata
 
 import tensorflow as tf
 
@@ -104,3 +106,81 @@ class SentencePieceTokenizer(tf.Module):
     def pieces(self, ids):
         """ids of any shape -> the pieces they stand for, strings of the same shape; `▁` opens a word."""
         return tf.reshape(self._op.id_to_string(tf.reshape(ids, [-1])), tf.shape(ids))
+
+
+def nfc(text):
+    """Text in Unicode's composed form, where é is one code point; lone surrogates, which are no characters, are left out."""
+    return unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode("utf-8"))
+
+
+def learn_alphabet(texts):
+    """The characters of texts, as the bytes of an asset: one JSON string, sorted by code point.
+
+    Args:
+        texts: iterable of `str`; read in NFC, so an accented letter is one character where Unicode has it as one.
+
+    Raises:
+        ValueError: no text holds a character.
+    """
+    characters = sorted(set().union(*map(nfc, texts)))
+    if not characters:
+        raise ValueError("An alphabet needs text to learn from; received no text that is not empty.")
+    return json.dumps("".join(characters)).encode()
+
+
+class CharacterTokenizer(tf.Module):
+    """One id for each code point of NFC text (Unicode Standard Annex 15); the first character has id 4.
+
+    Unlike pieces, rows do not end in `END`: a row is as long as its text.
+
+    Args:
+        alphabet: `bytes`, as of `learn_alphabet`.
+
+    Attributes:
+        alphabet: the same.
+        characters: `str`, each character once, by code point.
+        size: int, number of ids, the shared ones included.
+
+    Raises:
+        ValueError: `alphabet` is not a JSON string of distinct characters in order.
+    """
+
+    def __init__(self, alphabet):
+        super().__init__(name="characters")
+        characters = json.loads(alphabet)
+        if not isinstance(characters, str) or not characters or sorted(set(characters)) != list(characters):
+            raise ValueError(
+                "An alphabet is a JSON string of distinct characters sorted by code point, as `learn_alphabet` writes it; "
+                f"received {alphabet!r:.80}."
+            )
+        self.alphabet, self.characters, self.size = alphabet, characters, UNKNOWN + 1 + len(characters)
+        self._spelt = [""] * (UNKNOWN + 1) + list(characters)
+
+    def union(self, other):
+        """A tokenizer of the characters of both; its ids are its own."""
+        return CharacterTokenizer(learn_alphabet([self.characters, other.characters]))
+
+    def ids(self, text):
+        """`str` -> list of ids; `UNKNOWN` for a character outside the alphabet."""
+        places = {character: place for place, character in enumerate(self.characters, UNKNOWN + 1)}
+        return [places.get(character, UNKNOWN) for character in nfc(text)]
+
+    def encode(self, text):
+        """`(batch,)` UTF-8 strings in NFC -> ids `(batch, steps)` int32 padded with `PAD`, lengths `(batch,)` int32.
+
+        Composing is not done in graph: what is not in NFC meets `UNKNOWN`.
+        """
+        known = tf.constant([ord(character) for character in self.characters])
+        points = tf.strings.unicode_decode(text, "UTF-8")
+        places = tf.minimum(tf.searchsorted(known, points.values), len(self.characters) - 1)
+        found = tf.where(tf.gather(known, places) == points.values, places + UNKNOWN + 1, UNKNOWN)
+        return points.with_values(found).to_tensor(PAD), tf.cast(points.row_lengths(), tf.int32)
+
+    def pieces(self, ids):
+        """ids of any shape -> their characters, strings of the same shape; the shared ids are empty strings."""
+        return tf.gather(tf.constant(self._spelt), ids)
+
+    def decode(self, ids, lengths):
+        """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""
+        real = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        return tf.strings.reduce_join(self.pieces(tf.where(real, ids, PAD)), axis=1)

@@ -1,10 +1,18 @@
-"""SentencePiece in graph: the shared ids, what comes back, and what is refused."""
+"""SentencePiece and characters in graph: the shared ids, what comes back, and what is refused."""
 
 import keras
 import pytest
 import tensorflow as tf
 
-from seqkit.tokenizers import END, PAD, UNKNOWN, SentencePieceTokenizer, train_sentencepiece
+from seqkit.tokenizers import (
+    END,
+    PAD,
+    UNKNOWN,
+    CharacterTokenizer,
+    SentencePieceTokenizer,
+    learn_alphabet,
+    train_sentencepiece,
+)
 
 TEXTS = ["the cat sat on the mat", "a dog ran far away", "The Cat ran"] * 9
 
@@ -80,3 +88,57 @@ def test_long_texts_are_learnt_from_whole():
     model = train_sentencepiece(["a b " * 3000 + "zebra " * 200], 40)
     ids, _ = SentencePieceTokenizer(model).encode(tf.constant(["zebra"]))
     assert UNKNOWN not in ids.numpy()
+
+
+@pytest.fixture(scope="module")
+def characters():
+    return CharacterTokenizer(learn_alphabet(["cabé", "e\u0301 a\n", "𝔸"]))
+
+
+def test_an_alphabet_is_each_composed_character_once_by_code_point(characters):
+    assert characters.characters == "\n abcé𝔸"
+    assert characters.size == 4 + 7
+
+
+def test_characters_are_counted_from_four(characters):
+    assert characters.ids("b\n?e\u0301") == [7, 4, UNKNOWN, 9]
+
+
+def test_encoding_in_graph_is_the_same_as_by_hand(characters):
+    texts = ["a bé", "", "c?𝔸\n"]
+    ids, lengths = tf.function(characters.encode)(tf.constant(texts))
+    for text, row, length in zip(texts, ids.numpy(), lengths.numpy()):
+        assert row[:length].tolist() == characters.ids(text) and (row[length:] == PAD).all()
+    assert characters.encode(tf.constant([""]))[0].shape == (1, 0)
+
+
+def test_characters_come_back_and_the_unknown_spells_nothing(characters):
+    texts = tf.constant(["a bé", "", "c?𝔸\n"])
+    back = characters.decode(*characters.encode(texts))
+    assert [text.decode() for text in back.numpy()] == ["a bé", "", "c𝔸\n"]
+
+
+def test_what_is_behind_the_length_is_not_read(characters):
+    assert characters.decode(tf.constant([[6, 7, 8]]), tf.constant([2])).numpy() == [b"ab"]
+
+
+def test_broken_text_is_unknown(characters):
+    ids, lengths = characters.encode(tf.constant([b"a\xff"]))
+    assert ids.numpy().tolist() == [[6, UNKNOWN]] and lengths.numpy() == [2]
+
+
+def test_a_union_has_the_characters_of_both(characters):
+    both = characters.union(CharacterTokenizer(learn_alphabet(["a~"])))
+    assert both.characters == "\n abc~é𝔸"
+    assert CharacterTokenizer(both.alphabet).ids("~") == [9]
+
+
+def test_no_text_gives_no_alphabet():
+    with pytest.raises(ValueError, match="no text that is not empty"):
+        learn_alphabet(["", "\ud800"])
+
+
+@pytest.mark.parametrize("alphabet", [b'"ba"', b'"aa"', b'""', b'["a"]'])
+def test_an_alphabet_out_of_order_is_refused(alphabet):
+    with pytest.raises(ValueError, match="distinct characters sorted"):
+        CharacterTokenizer(alphabet)
