@@ -9,9 +9,9 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "tokenizers", "metrics", "results", "runs"},
+    {"lengths", "search", "tokenizers", "metrics", "results", "runs"},
     {"layers"},
-    {"frontends", "encoders", "heads", "lexicon", "gradients"},
+    {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model"},
     {"model", "training", "export", "data"},
     {"pipe"},
     {"tasks"},
