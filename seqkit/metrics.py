@@ -1,7 +1,10 @@
 """How good the answers are. Each metric takes answers and truths in the same order.
 
-Well-kept libraries count where they can; the calibration error here follows Guo et al. (2017).
+Well-kept libraries count where they can; the calibration error here follows Guo et al. (2017). Texts are compared in NFC.
 """
+
+import functools
+import unicodedata
 
 import numpy as np
 
@@ -34,12 +37,97 @@ def classification(labels, scores, truths):
     }
 
 
+def transcription(texts, scores, truths):
+    """Scores of answers that are texts.
+
+    Args:
+        texts: sequence of `str`, the answers.
+        scores: sequence of float, the share of its characters that each answer is expected to have right.
+        truths: sequence of `str`.
+
+    Returns:
+        `{"accuracy", "cer", "wer", "exact", "calibration_error"}`: character and word error rate, which are edits (Levenshtein,
+        1966) in all texts over characters, or words, of all truths; `1 - cer`; and the share of answers without an edit.
+
+    Raises:
+        ImportError: jiwer is not installed (extra `train`).
+        ValueError: there is nothing to score.
+    """
+    if not len(truths):
+        raise ValueError("There is nothing to score: received 0 examples.")
+    edits, sizes = character_edits(texts, truths)
+    words = _jiwer().process_words([_nfc(truth) for truth in truths], [_nfc(text) for text in texts])
+    wrong = words.substitutions + words.deletions + words.insertions
+    cer = float(edits.sum() / max(sizes.sum(), 1))
+    return {
+        "accuracy": 1 - cer,
+        "cer": cer,
+        "wer": wrong / max(words.hits + words.substitutions + words.deletions, 1),
+        "exact": float(np.mean(edits == 0)),
+        "calibration_error": calibration_error(scores, character_accuracy(texts, truths)),
+    }
+
+
+def character_edits(texts, truths):
+    """Edits that make each truth of its text, and characters of each truth, spaces counted: two `(texts,)` int arrays."""
+    jiwer = _jiwer()
+    whole = jiwer.ReduceToListOfListOfChars()  # jiwer's own way strips spaces off the ends
+    found = jiwer.process_characters([_nfc(truth) for truth in truths], [_nfc(text) for text in texts], whole, whole)
+    edits = [
+        sum(
+            max(part.ref_end_idx - part.ref_start_idx, part.hyp_end_idx - part.hyp_start_idx)
+            for part in parts
+            if part.type != "equal"
+        )
+        for parts in found.alignments
+    ]
+    return np.array(edits, int), np.array([len(_nfc(truth)) for truth in truths], int)
+
+
+def character_accuracy(texts, truths):
+    """Share of each text's characters that are right, `1 - edits / characters` of the truth, at least 0: `(texts,)`."""
+    edits, sizes = character_edits(texts, truths)
+    return np.maximum(0, 1 - edits / np.maximum(sizes, 1))
+
+
+def bootstrap(errors, sizes, samples=2000, confidence=0.95, seed=0):
+    """Confidence interval of an error rate, by drawing the items anew with replacement (Efron and Tibshirani, 1993).
+
+    Args:
+        errors: `(items,)` number of errors in each.
+        sizes: `(items,)` what they are counted in, such as the characters of each.
+        samples: int, how often to draw.
+        confidence: share of the draws that lie inside.
+        seed: int.
+
+    Returns:
+        The lower and the upper end of `sum(errors) / sum(sizes)`.
+    """
+    errors, sizes, random = np.asarray(errors, float), np.asarray(sizes, float), np.random.default_rng(seed)
+    rates = []
+    for _ in range(samples):
+        drawn = random.integers(len(errors), size=len(errors))
+        rates.append(errors[drawn].sum() / max(sizes[drawn].sum(), 1))
+    return tuple(float(end) for end in np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+_nfc = functools.partial(unicodedata.normalize, "NFC")
+
+
+def _jiwer():
+    try:
+        import jiwer
+    except ImportError as error:
+        raise ImportError("Scoring texts needs jiwer: pip install 'seqkit[train]'.") from error
+    return jiwer
+
+
 def calibration_error(scores, correct, bins=15):
     """Expected calibration error (Guo et al., 2017): how far a score is from the share of answers that are right.
 
     Args:
         scores: `(items,)` probabilities of the answers given.
-        correct: `(items,)` bool.
+        correct: `(items,)` bool, or the share of each that is right.
         bins: number of equal bins over 0 to 1.
 
     Returns:
@@ -73,3 +161,24 @@ def fit_temperature(logits, truths):
         left, right = high - golden * (high - low), low + golden * (high - low)
         low, high = (low, right) if loss(left) < loss(right) else (left, high)
     return float(np.exp((low + high) / 2))
+
+
+def fit_sigmoid(values, truths):
+    """The slope and offset that make `sigmoid(slope * value + offset)` most probable (Platt, 1999).
+
+    Args:
+        values: `(items,)` float, such as logits.
+        truths: `(items,)` float, 0 to 1.
+
+    Returns:
+        Two floats; near 1 and 0, which leave a logit as it is, where there is little to learn from.
+    """
+    inputs = np.stack([np.asarray(values, float), np.ones(len(values))], axis=1)
+    truths, start = np.asarray(truths, float), np.array([1.0, 0.0])
+    found, prior = start, 0.1
+    # No curvature of the loss is above this one, so each step lowers it (Böhning, 1992).
+    curvature = inputs.T @ inputs / 4 + prior * np.eye(2)
+    for _ in range(2000):
+        chances = 1 / (1 + np.exp(-np.clip(inputs @ found, -30, 30)))
+        found = found - np.linalg.solve(curvature, inputs.T @ (chances - truths) + prior * (found - start))
+    return float(found[0]), float(found[1])
