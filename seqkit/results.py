@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Label:
@@ -56,6 +58,77 @@ class Explanation:
         left.set_title(f"{self.answer.label} {self.answer.score:.2f}")
         right.barh(places, self.weights, color="tab:gray")
         right.set_xlabel("attention")
+        return figure
+
+
+@dataclass(frozen=True)
+class Character:
+    """One character of a transcript.
+
+    Attributes:
+        character: it.
+        left, right: from where to where it was recognised, in steps of the input, such as pixels of the scaled picture.
+            A network is sure of a character for a moment, so this is where it lies, not how wide it is.
+        confidence: its probability there, 0 to 1.
+    """
+
+    character: str
+    left: float
+    right: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is written, or said.
+
+    Attributes:
+        text: the answer.
+        score: the share of its characters that can be expected to be right, 0 to 1.
+        characters: each `Character` of the text, in order.
+        alternatives: `(text, share)` pairs, best first, the answer included: how the probability of the texts that were
+            considered, the language model's share in it counted, is divided among them.
+    """
+
+    text: str
+    score: float
+    characters: list[Character]
+    alternatives: list[tuple[str, float]]
+
+    def plot(self, image=None):
+        """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.
+
+        Args:
+            image: the picture that was read, PIL or array `(height, width)` or `(height, width, 3)`, as wide as the
+                positions are counted in; None draws the characters alone.
+        """
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
+        if image is None:
+            figure, below = pyplot.subplots(figsize=(12, 0.9), layout="constrained")
+            width = max([character.right for character in self.characters], default=1.0) * 1.02
+        else:
+            figure, (above, below) = pyplot.subplots(
+                2, 1, sharex=True, figsize=(12, 2.2), height_ratios=(2, 1), layout="constrained"
+            )
+            image = np.asarray(image)
+            width = image.shape[1]
+            above.imshow(image, cmap="gray", aspect="auto", extent=(0, width, 0, 1))
+            above.set_yticks([])
+            above.tick_params(axis="x", length=0)
+        for character in self.characters:
+            middle = (character.left + character.right) / 2
+            if image is not None:
+                above.axvline(middle, color="tab:blue", linewidth=0.6, alpha=0.5)
+            shown = "␣" if character.character == " " else character.character
+            colour = str(0.7 * (1 - character.confidence))
+            below.text(middle, 0.5, shown, ha="center", va="center", color=colour, fontsize=11, parse_math=False)
+        below.set_xlim(0, width)
+        below.set_ylim(0, 1)
+        below.set_yticks([])
+        figure.suptitle(f"{self.text}   {self.score:.2f}", parse_math=False)
         return figure
 
 

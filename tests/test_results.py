@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from seqkit.results import Label, explain_words
+from seqkit.results import Character, Label, Transcript, explain_words
 
 matplotlib.use("agg")
 ANSWER = Label("yes", 0.6, {"no": 0.3, "maybe": 0.1, "yes": 0.6})
@@ -28,3 +28,22 @@ def test_an_explanation_can_be_drawn():
     left, right = found.plot().axes
     assert [text.get_text() for text in left.get_yticklabels()] == ["a", "(end)"]
     assert "yes 0.60" in left.get_title() and len(right.patches) == 2
+
+
+READ = [Character("H", 3.0, 12.0, 0.9), Character(" ", 14.0, 20.0, 0.4), Character("$", 22.0, 29.0, 1.0)]
+TRANSCRIPT = Transcript("H $", 0.8, READ, [("H $", 0.7), ("N $", 0.3)])
+
+
+@pytest.mark.parametrize("image", [None, np.zeros((32, 40)), np.zeros((32, 40, 3), np.uint8)])
+def test_a_transcript_is_drawn_under_its_picture(image):
+    figure = TRANSCRIPT.plot(image)
+    shown = figure.axes[-1]
+    assert [(text.get_text(), text.get_position()[0]) for text in shown.texts] == [("H", 7.5), ("␣", 17.0), ("$", 25.5)]
+    assert len(figure.axes) == (1 if image is None else 2)
+    assert shown.get_xlim() == pytest.approx((0, 29 * 1.02 if image is None else 40))
+    assert "0.80" in figure.get_suptitle()
+    figure.canvas.draw()
+
+
+def test_an_empty_transcript_can_be_drawn():
+    Transcript("", 0.1, [], [("", 1.0)]).plot().canvas.draw()
