@@ -1,0 +1,224 @@
+"""A text, character by character, out of more frames than it has characters: handwriting, speech.
+
+Connectionist temporal classification (CTC; Graves et al., 2006). Convention: column 0 of `log_probs` is the blank, `PAD`,
+and column `id - UNKNOWN` a character of the tokenizer; the other shared ids have none. Positions are in the frontend's
+steps, of which a frame has `scale`. Left out: words and their positions.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from seqkit import search
+from seqkit.lengths import mask_of
+from seqkit.metrics import character_accuracy, fit_sigmoid, transcription
+from seqkit.results import Character, Transcript
+from seqkit.tokenizers import PAD, UNKNOWN, nfc
+
+_LEAST = 1e-6  # a confidence is kept this far from 0 and 1, so that it has a logit
+
+
+def frames_needed(text):
+    """Frames that a path spelling `text` has at least: one a character, and a blank between two that are the same."""
+    text = nfc(text)
+    return len(text) + sum(first == second for first, second in itertools.pairwise(text))
+
+
+def impossible(text, frames):
+    """Whether CTC cannot spell `text` in so few frames: its loss would be infinite."""
+    return frames_needed(text) > frames
+
+
+@keras.saving.register_keras_serializable("seqkit")
+class CTCHead(layers.Layer):
+    """A softmax over the characters and the blank at each frame; read off greedily, or by prefix beam search.
+
+    Args:
+        tokenizer: `CharacterTokenizer`.
+        language_model: `LanguageModel` learnt with the same tokenizer, or None.
+        beam, candidates, weight, bonus, certain: of `search.prefix_beam`. A beam of 1 without a language model is the
+            greedy search.
+        alternatives: int, how many texts an answer lists, the best included; no more than `beam`.
+        scale: float, the frontend's steps in one frame.
+        dropout: share of the states' values that are dropped while training.
+
+    Raises:
+        ValueError: the language model was learnt with another alphabet.
+    """
+
+    result = Transcript
+    monitor = "accuracy"
+
+    def __init__(
+        self,
+        tokenizer,
+        language_model=None,
+        beam=16,
+        candidates=12,
+        weight=0.5,
+        bonus=0.0,
+        certain=1.0,
+        alternatives=5,
+        scale=1.0,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if language_model is not None and language_model.alphabet != tokenizer.alphabet:
+            raise ValueError(
+                f"The language model has another alphabet, of {language_model.size - 1} characters, than the tokenizer, of "
+                f"{len(tokenizer.characters)}. Learn it with this tokenizer."
+            )
+        self.tokenizer, self.language_model, self.scale = tokenizer, language_model, scale
+        self.search = {"beam": beam, "candidates": candidates, "weight": weight, "bonus": bonus, "certain": certain}
+        self.alternatives = min(alternatives, beam)
+        self.dropout = layers.Dropout(dropout)
+        self.dense = layers.Dense(tokenizer.size - UNKNOWN)
+        # Fitted on held-out lines once the rest is trained (Platt, 1999); as they are, a score is the mean confidence.
+        self.slope = self.add_weight(shape=(), initializer="ones", trainable=False, name="slope")
+        self.offset = self.add_weight(shape=(), initializer="zeros", trainable=False, name="offset")
+
+    def targets(self, y):
+        """`(batch,)` strings -> `{"ids": (batch, longest), "lengths": (batch,)}`, int32; composed to NFC first."""
+        ids, lengths = self.tokenizer.encode(tf.constant([nfc(text.decode()) for text in y.numpy()], tf.string))
+        return {"ids": ids, "lengths": lengths}
+
+    def check(self, targets, lengths=None):
+        """Refuses texts that cannot be learnt.
+
+        Args:
+            targets: list of `str`.
+            lengths: list of int, the frames that each has; None asks for the characters alone.
+
+        Raises:
+            ValueError: a character is outside the alphabet, or a text needs more frames than it has.
+        """
+        for place, text in enumerate(targets):
+            ids = self.tokenizer.ids(text)
+            if UNKNOWN in ids:
+                at = ids.index(UNKNOWN)
+                raise ValueError(
+                    f"Example {place}: its text has {nfc(text)[at]!r} at place {at}, which is outside the alphabet of "
+                    f"{len(self.tokenizer.characters)} characters. Leave the example out, or learn the alphabet with it."
+                )
+            if lengths is not None and impossible(text, lengths[place]):
+                raise ValueError(
+                    f"Example {place}: its text of {len(ids)} characters needs {frames_needed(text)} frames; the input "
+                    f"gives {lengths[place]}. Leave the example out, or check that input and text belong together."
+                )
+
+    def call(self, states, lengths, targets=None, training=False):
+        """states `(batch, frames, width)` -> `{"log_probs": (batch, frames, symbols) float32, "lengths": (batch,)}`."""
+        logits = ops.cast(self.dense(self.dropout(states, training=training)), "float32")
+        return {"log_probs": ops.log_softmax(logits), "lengths": ops.cast(lengths, "int32")}
+
+    def loss(self, targets, outputs):
+        """Negative log probability of each row's text, `(batch,)`; a whole line's, as is usual, whatever its length.
+
+        On TensorFlow it is the kernel for CPUs, which takes a seventeenth of the time of `keras.ops.ctc_loss`. To it, a
+        text without room in its frames costs nothing and teaches nothing: `check` refuses it before.
+        """
+        symbols = ops.maximum(targets["ids"] - UNKNOWN, PAD)
+        compute = _kernel_loss if keras.backend.backend() == "tensorflow" else _portable_loss
+        return compute(symbols, targets["lengths"], outputs["log_probs"], outputs["lengths"])
+
+    def decode(self, states, lengths):
+        """The answer: `Transcript`'s fields, row by row.
+
+        Returns:
+            `text` `(batch,)` strings; `score` `(batch,)`; `characters` `(batch, longest)` strings, "" in the padding, with
+            `left`, `right` and `confidence` `(batch, longest)`, 0 there; `alternatives` `(batch, n)` strings, best first,
+            and `alternative_scores` `(batch, n)`; numbers are float32.
+        """
+        outputs = self(states, lengths)
+        log_probs, lengths = outputs["log_probs"], outputs["lengths"]
+        if self.search["beam"] == 1 and self.language_model is None:
+            symbols, counts = (found[:, None] for found in search.greedy(log_probs, lengths))
+            shares = tf.ones_like(counts, tf.float32)
+        else:
+            symbols, counts, scores = search.prefix_beam(log_probs, lengths, language_model=self.language_model, **self.search)
+            shares = tf.nn.softmax(scores)[:, : self.alternatives]
+        characters = self.tokenizer.pieces(tf.where(symbols > 0, symbols + UNKNOWN, PAD))
+        texts = tf.strings.reduce_join(characters, axis=2)
+        first, end, confidence = search.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
+        longest = tf.reduce_max(counts[:, 0])
+        logit = tf.math.log(_odds(log_probs, lengths, confidence, counts[:, 0]))
+        return {
+            "text": texts[:, 0],
+            "score": tf.sigmoid(self.slope * logit + self.offset),
+            "characters": characters[:, 0, :longest],
+            "left": tf.cast(first[:, :longest], tf.float32) * self.scale,
+            "right": tf.cast(end[:, :longest], tf.float32) * self.scale,
+            "confidence": confidence[:, :longest],
+            "alternatives": texts[:, : self.alternatives],
+            "alternative_scores": shares,
+        }
+
+    def typed(self, text, score, characters, left, right, confidence, alternatives, alternative_scores):
+        """One row of `decode`, as NumPy has it -> a `Transcript`."""
+        places = zip(characters.tolist(), left.tolist(), right.tolist(), confidence.tolist())
+        others = zip(alternatives.tolist(), alternative_scores.tolist())
+        return Transcript(
+            text.decode(),
+            float(score),
+            [Character(character.decode(), *place) for character, *place in places if character],
+            [(other.decode(), share) for other, share in others if share > 0],
+        )
+
+    def evaluate(self, answers, truths):
+        """Metrics of `Transcript`s against the right texts: see `metrics.transcription`."""
+        return transcription([a.text for a in answers], [a.score for a in answers], truths)
+
+    def calibrate(self, answers, truths):
+        """Fits the score to held-out answers: the share of a line's characters that can be expected to be right.
+
+        Lines that nothing was read in are left out: their answers hold no confidence to learn from.
+        """
+        read = [(answer, truth) for answer, truth in zip(answers, truths) if answer.characters]
+        if read:
+            mean = [np.mean([character.confidence for character in answer.characters]) for answer, _ in read]
+            mean = np.clip(mean, _LEAST, 1 - _LEAST)
+            right = character_accuracy([answer.text for answer, _ in read], [truth for _, truth in read])
+            slope, offset = fit_sigmoid(np.log(mean / (1 - mean)), right)
+            self.slope.assign(slope)
+            self.offset.assign(offset)
+
+
+def _odds(log_probs, lengths, confidence, counts):
+    """Odds of the mean confidence of a row's characters, `(batch,)`.
+
+    Where nothing was read, it is the blank's lowest probability that stands for it: the frame likeliest to hold more.
+    """
+    count = tf.cast(counts, tf.float32)
+    mean = tf.reduce_sum(confidence, axis=1) / tf.maximum(count, 1.0)
+    blanks = tf.where(mask_of(log_probs, lengths), tf.exp(log_probs[:, :, 0]), 1.0)
+    lowest = tf.reduce_min(tf.pad(blanks, [[0, 0], [0, 1]], constant_values=1.0), axis=1)
+    mean = tf.clip_by_value(tf.where(counts > 0, mean, lowest), _LEAST, 1 - _LEAST)
+    return mean / (1 - mean)
+
+
+def _kernel_loss(symbols, counts, log_probs, lengths):
+    """The loss by TensorFlow's kernel, which wants time first, the blank last and sparse symbols."""
+    symbols = tf.pad(symbols, [[0, 0], [0, 1]])
+    twice = (symbols[:, 1:] == symbols[:, :-1]) & (symbols[:, 1:] != PAD)
+    room = counts + tf.reduce_sum(tf.cast(twice, tf.int32), axis=1) <= lengths
+    # It refuses a text of nothing, and finds infinity where there is no room: such rows show it another text.
+    usual = room & (counts > 0)
+    places = tf.where(mask_of(symbols, tf.where(usual, counts, 1)))
+    loss = tf.raw_ops.CTCLoss(
+        inputs=tf.transpose(tf.roll(log_probs, -1, axis=2), [1, 0, 2]),
+        labels_indices=places,
+        labels_values=tf.gather_nd(tf.where(usual[:, None], symbols, 1), places) - 1,
+        sequence_length=lengths,
+        ignore_longer_outputs_than_inputs=True,
+    ).loss
+    blanks = -tf.reduce_sum(tf.where(mask_of(log_probs, lengths), log_probs[:, :, 0], 0.0), axis=1)
+    return tf.where(usual, loss, tf.where(room, blanks, 0.0))
+
+
+def _portable_loss(symbols, counts, log_probs, lengths):
+    """The loss by Keras, for any of its backends."""
+    return ops.ctc_loss(symbols, log_probs, counts, lengths, mask_index=0)
