@@ -31,13 +31,13 @@ def learn(texts, tokenizer, order=6):
         The model as the bytes of an asset.
 
     Raises:
-        ValueError: no line is given, or its n-grams do not fit into 63 bits.
+        ValueError: no line is given, or its n-grams do not fit into 62 bits.
     """
     base = tokenizer.size - UNKNOWN
-    if order < 1 or base**order >= 1 << 63:
+    if order < 1 or base**order >= 1 << 62:
         raise ValueError(
-            f"An n-gram is one number below 2 ** 63: {order} of {base} symbols do not fit. "
-            f"Choose an order from 1 to {int(63 * np.log(2) / np.log(base))}."
+            f"An n-gram is one number below 2 ** 62: {order} of {base} symbols do not fit. "
+            f"Choose an order from 1 to {int(62 * np.log(2) / np.log(base))}."
         )
     found = [_ngrams(text, tokenizer, order) for text in texts]
     if not found:
@@ -77,9 +77,10 @@ class LanguageModel(tf.Module):
         # One table for all longer n-grams: each length has a range of numbers of its own. Tensors, so that graphs capture
         # them, where an array would be copied into a graph at each of its uses.
         self._offsets = np.cumsum([0] + [self.size**length for length in range(1, self.order)])
-        self._unigrams = tf.constant(np.log(unigrams), tf.float32)
-        self._ngrams, self._log_probs = _joined(levels[1:], self._offsets[1:])
-        self._histories, self._backoffs = _joined(backoffs[1:], self._offsets[:-1])
+        with tf.device("CPU"):  # where TensorFlow looks up, also beside a GPU
+            self._unigrams = tf.constant(np.log(unigrams), tf.float32)
+            self._ngrams, self._log_probs = _joined(levels[1:], self._offsets[1:])
+            self._histories, self._backoffs = _joined(backoffs[1:], self._offsets[:-1])
 
     def start_states(self, batch):
         """The state of a line yet to be read, `(batch,)` int64."""

@@ -42,6 +42,7 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
         weight: factor on the log probability that the language model gives to the text and its end.
         bonus: added for each character, as a language model prefers short texts.
         certain: of frames in a row whose blank is more probable than this, the first stands for all; 1 reads every frame.
+            Where three frames of four are such, 0.999 halves the time and moves scores by some hundredths.
 
     Returns:
         ids `(batch, beam, longest)` int32 padded with 0, counts `(batch, beam)` int32, and scores `(batch, beam)` float32:
