@@ -37,13 +37,50 @@ def test_pairs_generators_and_datasets_hold_the_same():
         ("m.jsonl", '{"text": "a", "label": "b"}\n{oops\n', "m.jsonl, line 2: not JSON"),
         ("m.jsonl", "[1]\n", "line 1: expected an object"),
         ("m.tsv", "text\tlabel\n", "no examples in"),
+        ("m.tsv", b"text\tlabel\n\xe9\tb\n", "m.tsv, line 2: not UTF-8 .*; save it as UTF-8."),
         ("m.txt", "", "expected a manifest ending in .tsv, .csv, .jsonl; received '.txt'"),
     ],
 )
 def test_a_bad_manifest_is_refused_by_line(tmp_path, name, content, message):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=message):
         read(tmp_path / name)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path):
+    (tmp_path / "m.tsv").write_text("text\tlabel\na\tb\n", encoding="utf-8-sig")
+    assert read(tmp_path / "m.tsv") == [("a", "b")]
+
+
+@pytest.mark.parametrize("name", ["image", "audio"])
+def test_names_of_files_are_looked_up_from_the_manifest_and_what_they_say_is_composed(tmp_path, name):
+    (tmp_path / "inner").mkdir()
+    inside, outside = tmp_path / "inner" / "a.x", tmp_path / "b.x"
+    inside.write_text("")
+    outside.write_text("")
+    rows = [{name: "inner/a.x", "text": " cafe\u0301 "}, {name: str(outside), "text": "two"}]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "m.tsv").write_text(f"text\t{name}\n" + "".join(f"{row['text']}\t{row[name]}\n" for row in rows))
+    for source in (tmp_path / "m.jsonl", tmp_path / "m.tsv"):
+        assert read_examples(source, name, "text") == [(inside, "café"), (outside, "two")]
+    assert read_examples([(outside, " cafe\u0301")], name, "text") == [(outside, "café")]
+    assert read_examples([(outside, 7)], name, "text") == [(outside, 7)]  # the task refuses it
+    assert read_examples(tmp_path / "m.jsonl", "text", name)[0] == (" cafe\u0301 ", "inner/a.x")  # a text stays as it is
+
+
+def test_files_that_are_not_there_are_refused_by_line_and_counted(tmp_path):
+    (tmp_path / "m.tsv").write_text("image\ttext\na.png\ta\nb.png\tb\n")
+    with pytest.raises(ValueError, match=r"m.tsv, line 2: there is no file .*a.png. And 1 more; `seqkit check` lists all."):
+        read_examples(tmp_path / "m.tsv", "image", "text")
+    (tmp_path / "m.jsonl").write_text('{"image": 7, "text": "a"}\n')
+    with pytest.raises(ValueError, match="m.jsonl, line 1: expected a file's name and its text, received 7 and 'a'"):
+        read_examples(tmp_path / "m.jsonl", "image", "text")
+
+
+def test_only_pictures_come_in_other_forms_than_manifests(tmp_path):
+    for name in ("text", "audio"):
+        with pytest.raises(ValueError, match="expected a manifest ending in"):
+            read_examples(tmp_path, name, "text")
 
 
 def test_other_examples_are_refused_by_place():

@@ -9,11 +9,11 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "search", "tokenizers", "metrics", "results", "runs"},
+    {"lengths", "search", "tokenizers", "metrics", "results", "runs", "transcribed"},
     {"layers"},
     {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model"},
     {"model", "training", "export", "data"},
-    {"pipe"},
+    {"pipe", "check"},
     {"tasks"},
     {"presets"},
     {""},
