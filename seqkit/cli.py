@@ -1,4 +1,4 @@
-"""The command line: `seqkit sentiment | train | evaluate | export | models`.
+"""The command line: `seqkit sentiment | train | evaluate | export | check | models`.
 
 Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
 it came from.
@@ -120,6 +120,25 @@ def export(model, directory):
 
 
 @main.command()
+@click.argument("sources", type=click.Path(exists=True), nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with all that was found, for machines.")
+def check(sources, as_json):
+    """Look over data before training; exit code 1 where training could not work.
+
+    SOURCES are the sets, the one to train on first: manifests, directories of pictures with .gt.txt, PAGE or ALTO XML, or
+    IAM's lines.txt. Or one directory with the sets train, dev and test in it.
+    """
+    from seqkit.check import check
+
+    report = check(sources)
+    if as_json:
+        click.echo(json.dumps({**dataclasses.asdict(report), "ready": report.ready}, ensure_ascii=False))
+    else:
+        _print_report(report)
+    sys.exit(0 if report.ready else 1)
+
+
+@main.command()
 def models():
     """List the pipelines that ship with seqkit."""
     table = Table("name", "task", "size")
@@ -165,9 +184,25 @@ def _print_labels(texts, answers):
     for text, answer in zip(texts, answers):
         colour = {"positive": "green", "negative": "red"}.get(answer.label, "default")
         shown = text if len(text) <= 200 else f"{text[:200]}…"
-        shown = Text("".join(sign if sign.isprintable() else " " for sign in shown))  # not markup, nor escape codes
-        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", shown)
+        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", Text(_printable(shown)))  # Text: not markup
     Console().print(table)
+
+
+def _printable(text):
+    return "".join(sign if sign.isprintable() else " " for sign in text)  # no escape codes
+
+
+def _print_report(report):
+    console = Console(soft_wrap=True, highlight=False)
+    for name, about in report.sets.items():
+        console.print(Text(_printable(f"{name}: {about}")))
+    for finding in report.findings:
+        colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "cyan")
+        shown = _printable("; ".join(finding.items[:3]) + ("; …" if finding.items[3:] else ""))
+        said = f" {finding.kind} ({len(finding.items):,}): {shown}\n    {finding.advice}"
+        console.print(Text.assemble((finding.severity, colour), said))
+    errors = [finding.kind for finding in report.findings if finding.severity == "error"]
+    console.print(f"Not ready to train: {', '.join(errors)}." if errors else "Ready to train.")
 
 
 def _option_names():

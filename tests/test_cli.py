@@ -78,6 +78,8 @@ def test_train_evaluate_and_export(tmp_path):
         (("sentiment",), "Missing argument 'SOURCE'"),
         (("analyse", "x"), "No such command 'analyse'"),
         (("export", "sentiment", "x", "--fast"), "No such option"),
+        (("check",), "Missing argument 'SOURCES...'"),
+        (("check", __file__, "nowhere"), "Path 'nowhere' does not exist"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(model, arguments, message):
@@ -125,3 +127,29 @@ def test_models_lists_what_is_bundled():
     result = run("models")
     assert result.exit_code == 0
     assert "sentiment-en" in result.stdout and "sentiment-analysis" in result.stdout
+
+
+def test_check_says_what_is_wrong_with_the_data_and_exits_1_where_training_could_not_work(tmp_path):
+    train, test = tmp_path / "train.tsv", tmp_path / "test.tsv"
+    train.write_text("text\tlabel\na film\tgood\na bore\tgood\n\tgood\n\tgood\nb\tbad\nc\tbad\n")
+    test.write_text("text\tlabel\na [b]film[/b]\x1b\tgood\n")
+    result = run("check", train, test)
+    assert result.exit_code == 0 and result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "train: 6 examples, good: 4, bad: 2",
+        "test: 1 examples, good: 1",
+        "warning empty texts (2): train.tsv, line 4; train.tsv, line 5",
+        "    They have a label but say nothing.",
+        "Ready to train.",
+    ]
+    train.write_text("text\tlabel\n" + "\tg[o]\x1bd\n" * 5)
+    result = run("check", tmp_path)
+    assert result.exit_code == 1 and "\x1b" not in result.stdout and "g[o]\\x1bd" in result.stdout
+    assert "warning empty texts (5): train.tsv, line 2; train.tsv, line 3; train.tsv, line 4; …" in result.stdout
+    assert result.stdout.splitlines()[-1] == "Not ready to train: one label only."
+    result = run("check", "--json", tmp_path)
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["kind"] == "text" and report["ready"] is False and list(report["sets"]) == ["train", "test"]
+    assert [finding["kind"] for finding in report["findings"]][:2] == ["one label only", "empty texts"]
+    assert report["findings"][1]["items"][4] == "train.tsv, line 6" and report["findings"][1]["severity"] == "warning"
