@@ -198,7 +198,7 @@ def _print_report(report):
         console.print(Text(_printable(f"{name}: {about}")))
     for finding in report.findings:
         colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "cyan")
-        shown = _printable("; ".join(finding.items[:3]) + ("; …" if finding.items[3:] else ""))
+        shown = _printable("; ".join(item.rstrip(".") for item in finding.items[:3]) + ("; …" if finding.items[3:] else ""))
         said = f" {finding.kind} ({len(finding.items):,}): {shown}\n    {finding.advice}"
         console.print(Text.assemble((finding.severity, colour), said))
     errors = [finding.kind for finding in report.findings if finding.severity == "error"]

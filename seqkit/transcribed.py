@@ -76,7 +76,7 @@ def open_grey(path):
             upright = ImageOps.exif_transpose(picture)
     except Exception as error:  # decoders raise whatever they stumble over
         reason = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
-        raise ValueError(f"{path}: expected a whole picture, such as PNG or JPEG; {reason}.") from error
+        raise ValueError(f"{path}: expected a whole picture; {reason}.") from error
     if upright.mode.startswith("I"):  # 16 bits, which `convert` would cut off at 255 instead of scaling
         return upright.convert("I").point(lambda shade: shade / 257).convert("L")
     if upright.has_transparency_data:  # what is clear shows the paper
@@ -214,7 +214,11 @@ def _alto(root):
         right, bottom = x + width - 1, y + height - 1
         box = [(x, y), (right, y), (right, bottom), (x, bottom)]
         lines.append((line.get("ID"), _points(next(shapes, {}).get("POINTS", "")) or box, _content(line)))
-    return name, (float(page.get("WIDTH", 0)), float(page.get("HEIGHT", 0))), lines
+    size = (float(page.get("WIDTH", 0)), float(page.get("HEIGHT", 0)))
+    unit = next((found.text for found in _all(root, "MeasurementUnit")), "pixel")
+    if unit != "pixel" and not all(size):
+        raise ValueError(f"its unit is {unit!r}; expected pixel, or the page's WIDTH and HEIGHT to scale by.")
+    return name, size, lines
 
 
 def _content(line):

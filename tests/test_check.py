@@ -179,6 +179,8 @@ def test_lines_of_a_page_that_nobody_transcribed_are_a_note(tmp_path):
     what = found(path)
     assert what["lines of pages without text"] == ("note", ("p.xml, line l2",))
     assert what["unreadable"][1] == ("p.xml, line l3: expected a polygon of three points or more, received 0.",)
+    path.write_text(page_xml(page_line("l2", BOX, "") + page_line("l4", "0,0 3,0 3,39", TEXT)))
+    assert list(found(path))[:2] == ["too long a text for its picture", "lines of pages without text"]  # errors first
     path.write_text(page_xml(page_line("l2", BOX, "")))
     assert found(path)["unreadable"] == ("error", ("p.xml: there are no examples.",))
 
@@ -188,7 +190,8 @@ def test_sets_are_found_in_a_directory_in_the_order_of_training(tmp_path):
     for name in ("train", "dev", "old"):
         draw(tmp_path / name / "a.png")
         (tmp_path / name / "a.gt.txt").write_text("abab")
-    assert list(check([tmp_path]).sets) == ["train", "dev", "test"]
+    report = check([tmp_path])
+    assert list(report.sets) == ["train", "dev", "test"] and report.ready  # `test/` is where the manifest has its pictures
     assert list(check([tmp_path / "old"]).sets) == ["old"]
 
 
@@ -225,7 +228,7 @@ def test_sound_is_measured(tmp_path):
     speak(tmp_path / "good.wav", tone())
     speak(tmp_path / "silent.wav", np.zeros(8000))
     speak(tmp_path / "clipped.wav", np.clip(tone(loudness=3.0), -1, 1))
-    speak(tmp_path / "loud.wav", tone(loudness=0.98))
+    speak(tmp_path / "loud.wav", [1.0] * 8 + [0.5] * 7992)  # a thousandth at full scale
     speak(tmp_path / "low.wav", tone(rate=4000), rate=4000)
     speak(tmp_path / "slow.wav", tone(4.0))
     names = ("good", "silent", "clipped", "loud", "low", "slow")

@@ -65,6 +65,7 @@ def test_names_of_files_are_looked_up_from_the_manifest_and_what_they_say_is_com
         assert read_examples(source, name, "text") == [(inside, "café"), (outside, "two")]
     assert read_examples([(outside, " cafe\u0301")], name, "text") == [(outside, "café")]
     assert read_examples([(outside, 7)], name, "text") == [(outside, 7)]  # the task refuses it
+    assert read([("x", " cafe\u0301")]) == [("x", " cafe\u0301")]
     assert read_examples(tmp_path / "m.jsonl", "text", name)[0] == (" cafe\u0301 ", "inner/a.x")  # a text stays as it is
 
 

@@ -228,6 +228,7 @@ LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;"><!ENTITY c "&b;&b;
         (page_xml(page_line("l1", "0,0 9,x 9,9", TEXT)), "p.xml: could not convert string to float: 'x'"),
         (page_xml(page_line("l1", BOX, TEXT), size=(40, 60)), "its page is 40 x 60, but .*p.png is 60 x 40 pixels; expected"),
         (page_xml(page_line("l1", BOX, TEXT), name="broken.png"), "p.xml: .*broken.png: expected a whole picture"),
+        (alto_xml("", unit="mm10", size=(0, 0)), "p.xml: its unit is 'mm10'; expected pixel, or the page's WIDTH and HEIGHT"),
         (page_xml("").replace("Page", "Pages"), "p.xml: expected one page a file, received 0"),
         (page_xml(page_line("l1", BOX, "")), "There are no examples in"),
     ],
@@ -272,7 +273,7 @@ def test_every_mode_becomes_grey(tmp_path):
     Image.fromarray(bare).save(tmp_path / "l.png")
     Image.fromarray(np.stack([bare] * 3, -1)).save(tmp_path / "rgb.png")
     Image.fromarray(bare.astype(np.uint16) * 257).save(tmp_path / "16.png")
-    Image.fromarray(np.stack([bare] * 3 + [np.array([[255, 0, 255]], np.uint8)], -1)).save(tmp_path / "rgba.png")
+    Image.fromarray(np.stack([bare * (bare < 255)] * 3 + [np.array([[255, 0, 255]], np.uint8)], -1)).save(tmp_path / "rgba.png")
     for name in ("l", "rgb", "16", "rgba"):
         assert list(np.asarray(open_grey(tmp_path / f"{name}.png"))[0]) == expected, name
 
@@ -287,7 +288,7 @@ def test_a_photograph_stands_upright(tmp_path):
 def test_what_is_not_one_picture_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     Image.new("L", (4, 4)).save(path, save_all=True, append_images=[Image.new("L", (4, 4), 9)])
-    with pytest.raises(ValueError, match="a.tif: expected a whole picture, .*; it holds 2 pictures."):
+    with pytest.raises(ValueError, match="a.tif: expected a whole picture; it holds 2 pictures."):
         open_grey(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="a.tif: .*; the file is empty."):
