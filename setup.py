@@ -15,7 +15,7 @@ HAS_TEXT = "sys_platform == 'linux' or (sys_platform == 'darwin' and platform_ma
 
 extras = {
     "audio": ["librosa>=0.11", "soundfile>=0.13"],
-    "image": ["Pillow>=11"],
+    "pages": ["scipy>=1.13"],
     "train": ["scikit-learn>=1.5", "sacrebleu>=2.5", "jiwer>=4"],
     "plot": ["matplotlib>=3.9"],
 }
@@ -47,6 +47,7 @@ setup(
         "sentencepiece>=0.2",
         "numpy>=2",
         "h5py>=3.11",
+        "Pillow>=11",
         "rich>=13",
         "click>=8.1",
     ],

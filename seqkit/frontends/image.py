@@ -1,0 +1,317 @@
+"""Images: the picture of one text line -> a grey line of fixed height and true width.
+
+Convention: time is the line's x axis, one step a pixel column; 0 is paper and 1 is ink, whatever the colours, the light
+or the margins were. The scale comes from how far the ink spreads around its middle row (moments, as in Kozielski, Doetsch
+and Ney 2013), not from its highest and lowest point: so a line without tall letters is not blown up, and the letters of
+one hand keep their size from line to line, at the price of the tips of rare long tails. (Over 2,300 lines of 240 hands,
+the width of a character varied by 15 % within a hand when cropped to the ink, by 11 % so; 0.2 % of the ink is lost.)
+Left out: turned or curved lines, several lines (`seqkit.pages` splits them), ink that covers most of the picture.
+"""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # Pillow's other readers are not for strangers' bytes
+EXIF_ORIENTATION = 0x0112
+PIXELS = 50_000_000  # largest picture
+LONGEST = 250  # no line is so many times as wide as high
+ROWS = 16  # of the small copy in which light and polarity are judged
+STROKE = 7  # of these rows; ink is narrower, shadows are wider
+SPREAD = 9.0  # height of the line / mean distance of its ink from the middle row
+MARGIN = 0.125  # white at either end / height of the line
+SPECK = 0.05  # ink of less than the square of so many heights is dirt
+FAINTEST = 0.1  # contrast of ink on paper that is still stretched to 1
+
+# What TensorFlow decodes as Pillow does; all else is encoded again.
+PLAIN = {("JPEG", "L"), ("JPEG", "RGB"), ("MPO", "RGB"), *(("PNG", mode) for mode in ("L", "LA", "RGB", "RGBA"))}
+
+
+class ImageFrontend(tf.Module):
+    """Args:
+    height: int, pixels of a line from top to bottom; the width of the features.
+    """
+
+    signature = {"image_bytes": tf.TensorSpec((None,), tf.string, "image_bytes")}
+    signatures = {
+        "serving_default": signature,
+        "pixels": {
+            "pixels": tf.TensorSpec((None, None, None, 3), tf.uint8, "pixels"),
+            "sizes": tf.TensorSpec((None, 2), tf.int32, "sizes"),
+        },
+    }
+
+    def __init__(self, height=48):
+        super().__init__(name="image_frontend")
+        if height < 8:
+            raise ValueError(f"height must be at least 8 pixels; received {height!r}.")
+        self.height = height
+
+    def collate(self, items):
+        """Gathers pictures into one batch.
+
+        Args:
+            items: sequence of pictures: a path, the bytes of a file (PNG, JPEG, BMP, TIFF, WebP), a `PIL.Image`, or an
+                array `(height, width)` or `(height, width, 1, 3 or 4)` of bool, of integers up to 255 or 65535, or of
+                floats up to 1 or 255.
+
+        Returns:
+            `{"image_bytes": (batch,) object array of bytes}`, each a whole PNG or JPEG.
+
+        Raises:
+            ValueError: an item is no picture of a line; the message says which and why.
+        """
+        batch = np.empty(len(items), object)
+        for place, item in enumerate(items):
+            picture, source = read_picture(item, f"Item {place}")
+            if source is None:
+                stream = io.BytesIO()
+                picture.save(stream, "PNG", compress_level=1)
+                source = stream.getvalue()
+            batch[place] = source
+        return {"image_bytes": batch}
+
+    def sizes(self, batch):
+        """Roughly how many steps each row of a collated batch makes, for grouping like ones: from the files' headers."""
+        shapes = (Image.open(io.BytesIO(source), formats=FORMATS).size for source in batch["image_bytes"])
+        return [max(1, round(width * self.height / height)) for width, height in shapes]
+
+    def __call__(self, batch):
+        """Reads lines, each on its own.
+
+        Args:
+            batch: `{"image_bytes": (batch,)}`, PNG or JPEG, or `{"pixels": (batch, height, width, 3) uint8, "sizes":
+                (batch, 2) int32}`, the height and width of each picture, which lies at the top left.
+
+        Returns:
+            Features `(batch, steps, height)` float32 from 0 (paper) to 1 (ink), and lengths `(batch,)` int32, each at
+            least 1. A page without ink is a white line as long as its two margins.
+        """
+        if "image_bytes" in batch:
+            return self._read_files(batch["image_bytes"])
+        return self._read_pixels(batch["pixels"], batch["sizes"])
+
+    @tf.function(input_signature=[signature["image_bytes"]], autograph=False)
+    def _read_files(self, files):
+        return self._lines(decode, files)
+
+    @tf.function(input_signature=list(signatures["pixels"].values()), autograph=False)
+    def _read_pixels(self, pixels, sizes):
+        return self._lines(lambda item: item[0][: item[1][0], : item[1][1]], (pixels, tf.maximum(sizes, 1)))
+
+    def _lines(self, decode, items):
+        spec = tf.RaggedTensorSpec((None, self.height), tf.float32, ragged_rank=0)
+        lines = tf.map_fn(lambda item: line(grey(decode(item)), self.height), items, fn_output_signature=spec)
+        lines = lines.with_values(tf.reshape(lines.values, (-1, self.height)))  # no items have no shape
+        shape = tf.stack([-1, tf.maximum(lines.bounding_shape()[1], 1), self.height])
+        features = tf.ensure_shape(lines.to_tensor(shape=shape), (None, None, self.height))
+        return features, tf.cast(lines.row_lengths(), tf.int32)
+
+
+def read_picture(item, label):
+    """Decodes one picture, so that what is broken is found before the graph.
+
+    Args:
+        item: as of `ImageFrontend.collate`.
+        label: how errors name it, such as "Item 3".
+
+    Returns:
+        `(picture, source)`: a `PIL.Image`, upright; and the file's bytes, or None where TensorFlow would not decode them
+        to this picture, which then is of mode L or RGB.
+
+    Raises:
+        ValueError: the item is no picture of a line.
+    """
+    source = None
+    if isinstance(item, (str, os.PathLike)):
+        label = f"{label} ({Path(item).name})"
+        try:
+            source = Path(item).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{label}: expected the path of a picture; received {str(item)!r}: {error}.") from None
+    elif isinstance(item, (bytes, bytearray, memoryview)):
+        source = bytes(item)
+    elif hasattr(item, "__array__") and not isinstance(item, Image.Image):
+        item = _from_array(np.asarray(item), label)
+    elif not isinstance(item, Image.Image):
+        raise ValueError(
+            f"{label}: expected a picture (path, bytes of a PNG or JPEG file, PIL image or array); "
+            f"received {type(item).__name__} {item!r:.80}."
+        )
+    with _whole(label):
+        picture = item if source is None else Image.open(io.BytesIO(source), formats=FORMATS)
+    _check_size(*picture.size, label)
+    with _whole(label):
+        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a photograph and its previews
+    if frames != 1:
+        raise ValueError(f"{label}: expected a still picture; received {frames} frames. Pass one of them as an array.")
+    with _whole(label):
+        upright = picture if picture.getexif().get(EXIF_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(picture)
+        plain = (picture.format, picture.mode) in PLAIN and "transparency" not in picture.info
+        if source is not None and plain and upright is picture:
+            decode(source)  # TensorFlow refuses what lacks its last byte, Pillow does not
+            return picture, source
+        upright.load()
+    return _flat(upright, label), None
+
+
+def decode(file):
+    """A PNG or JPEG file's bytes -> `(height, width, channels)` uint8."""
+    return tf.io.decode_image(file, channels=0, expand_animations=False)
+
+
+@contextlib.contextmanager
+def _whole(label):
+    """Says of whatever Pillow or TensorFlow raise that the picture is broken."""
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{label}: expected at most {PIXELS:,} pixels; received far more. Make it smaller.") from None
+    except Exception as error:
+        raise ValueError(
+            f"{label}: expected a whole picture (PNG, JPEG, BMP, TIFF or WebP); "
+            f"it is of another kind, cut off or damaged: {error}"
+        ) from None
+
+
+def _check_size(width, height, label):
+    received = f"received {width} x {height} (width x height)"
+    if not width or not height:
+        raise ValueError(f"{label}: expected a picture with pixels; {received}.")
+    if width * height > PIXELS:
+        raise ValueError(f"{label}: expected at most {PIXELS:,} pixels; {received}. Make it smaller.")
+    if max(width / height, height / width) > LONGEST:
+        raise ValueError(f"{label}: expected a text line, one side at most {LONGEST} times the other; {received}.")
+
+
+def _flat(picture, label):
+    """A `PIL.Image` of any mode -> one of mode L or RGB, over white paper."""
+    if picture.mode[0] in "IF":
+        return _from_array(np.asarray(picture), label)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _from_array(values, label):
+    """An array of any usual form -> a `PIL.Image` of mode L, RGB or RGBA."""
+    shape = values.shape
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise ValueError(f"{label}: expected an array (height, width) or (height, width, 1, 3 or 4); received {shape}.")
+    if values.dtype.kind not in "buif":
+        raise ValueError(f"{label}: expected an array of numbers; received dtype {values.dtype}.")
+    _check_size(shape[1], shape[0], label)
+    low, high = float(values.min()), float(values.max())
+    highest = 65535 if values.dtype.kind in "ui" else 255
+    if not (low >= 0 and high <= highest):  # so written that NaN is refused too
+        raise ValueError(
+            f"{label}: expected integers from 0 to 255 or 65535, or floats from 0 to 1 or 255; "
+            f"received {values.dtype} from {low:g} to {high:g}."
+        )
+    if high > 255:
+        values = values / 257.0
+    elif high <= 1 and values.dtype.kind in "bf":
+        values = values * 255.0
+    return Image.fromarray(np.rint(values).astype(np.uint8).reshape(shape[:2] if shape[2:] == (1,) else shape))
+
+
+def grey(picture):
+    """`(height, width, channels)` uint8, of 1 to 4 channels (grey, alpha or RGB, alpha), over white -> `(height, width)`
+    float32 of whole numbers from 0 to 255, by Pillow's weights."""
+    picture = tf.cast(tf.ensure_shape(picture, (None, None, None)), tf.float32)
+    channels = tf.shape(picture)[2]
+    colours = channels - 1 + channels % 2
+    weights = tf.where(colours == 1, [65536.0, 0.0, 0.0], [19595.0, 38470.0, 7471.0])[:colours]
+    shade = tf.floor((tf.linalg.matvec(picture[:, :, :colours], weights) + 32768.0) / 65536.0)
+    opaque = tf.where(colours == channels, 255.0, picture[:, :, -1])
+    return tf.floor((shade * opaque + 255.0 * (255.0 - opaque)) / 255.0 + 0.5)
+
+
+def line(shades, height):
+    """Makes one line out of its picture.
+
+    Args:
+        shades: `(rows, columns)` float32 from 0 to 255.
+        height: int, pixels.
+
+    Returns:
+        `(steps, height)` float32 from 0 (paper) to 1 (ink), at least one step.
+    """
+    ink = _ink(shades)
+    size = tf.cast(tf.shape(ink), tf.float32)
+    profile = tf.reduce_sum(ink, axis=1)
+    total = tf.reduce_sum(profile)
+    strength = tf.math.divide_no_nan(tf.reduce_sum(ink * ink), total)  # mean of the ink, weighted by itself
+    rows = tf.range(size[0]) + 0.5
+    middle = tf.math.divide_no_nan(tf.reduce_sum(profile * rows), total)
+    spread = tf.math.divide_no_nan(tf.reduce_sum(profile * tf.abs(rows - middle)), total)
+    tall = tf.maximum(tf.maximum(SPREAD * spread, size[1] / LONGEST), 1.0)
+    scale = height / tall
+
+    # The ends: where the ink, summed from the outside, is more than dirt.
+    inside = tf.cast(tf.abs(rows - middle) < tall / 2, tf.float32)
+    summed = tf.cumsum(tf.linalg.matvec(ink, inside, transpose_a=True))
+    dirt = tf.square(SPECK * tall) * strength
+    start = tf.reduce_sum(tf.cast(summed <= dirt, tf.float32))
+    end = tf.maximum(tf.reduce_sum(tf.cast(summed < summed[-1] - dirt, tf.float32)) + 1.0, start)
+    steps = tf.cast(tf.round((end - start + 2 * MARGIN * tall) * scale), tf.int32)
+    start = start - MARGIN * tall
+
+    resized = _resampled(ink, height, scale, middle - tall / 2)
+    resized = _resampled(tf.transpose(resized), steps, scale, start)
+    strongest = tf.math.divide_no_nan(tf.reduce_sum(resized * resized), tf.reduce_sum(resized))
+    seen = tf.minimum(strength / FAINTEST, 1.0)
+    return tf.ensure_shape(tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen, (None, height))
+
+
+def _ink(shades):
+    """`(rows, columns)` shades -> ink on paper of even light, from 0 up to 1: the share of the light that it takes."""
+    size = tf.shape(shades)
+    columns = tf.maximum(1, size[1] * ROWS // size[0])
+    small = _resized(shades, ROWS, columns)
+    # Ink is the rarer of the two, so it is the longer tail around the mean of the neighbourhood.
+    around = _pool(tf.reduce_mean(small, axis=0, keepdims=True), "AVG", ROWS + 1)
+    light_on_dark = tf.reduce_sum((shades - _resized(around, 1, size[1])) ** 3) > 0
+    shades, small = (tf.where(light_on_dark, 255.0 - each, each) for each in (shades, small))
+    # The light of the paper: strokes, being narrower than half the height, are closed (Sternberg 1983).
+    light = _pool(-_pool(-_pool(small, "MAX", STROKE), "MAX", STROKE), "AVG", 3)
+    white = (shades + 1.0) / (_resized(light, size[0], size[1]) + 1.0)
+
+    counts = tf.cumsum(tf.math.bincount(tf.cast(tf.round(tf.minimum(white, 1.99) * 1024.0), tf.int32), minlength=2048))
+    levels = tf.searchsorted(counts / counts[-1], tf.constant([0.5, 0.84], tf.float64))
+    paper, bright = tf.unstack(tf.cast(levels, tf.float32) / 1024.0)
+    noise = bright - paper  # one standard deviation of the paper, from the side where there is no ink
+    return tf.nn.relu(1.0 - white / paper - 0.02 - 4.0 * noise)
+
+
+def _pool(picture, kind, window):
+    """The mean or maximum of each square of `window`, by its columns and then its rows."""
+    picture = tf.nn.pool(picture[None, :, :, None], [window, 1], kind, padding="SAME")
+    return tf.nn.pool(picture, [1, window], kind, padding="SAME")[0, :, :, 0]
+
+
+def _resized(picture, rows, columns):
+    size = tf.cast(tf.shape(picture), tf.float32)
+    picture = _resampled(picture, rows, tf.cast(rows, tf.float32) / size[0], 0.0)
+    return tf.transpose(_resampled(tf.transpose(picture), columns, tf.cast(columns, tf.float32) / size[1], 0.0))
+
+
+def _resampled(picture, rows, scale, start):
+    """Stretches `(rows, columns)` by `scale` along its rows, from the position `start` on; outside the picture it is 0.
+
+    TensorFlow's kernel is fast along its channels only, so the columns are made channels.
+    """
+    return tf.raw_ops.ScaleAndTranslate(
+        images=picture[None, :, None, :],
+        size=tf.stack([rows, 1]),
+        scale=tf.stack([scale, 1.0]),
+        translation=tf.stack([-start * scale, 0.0]),
+        kernel_type="triangle",
+        antialias=True,
+    )[0, :, 0, :]
