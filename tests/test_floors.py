@@ -11,8 +11,8 @@ ROOT = Path(seqkit.__file__).parent
 FLOORS = [
     {"lengths", "search", "tokenizers", "metrics", "results", "runs", "transcribed"},
     {"layers"},
-    {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model"},
-    {"model", "training", "export", "data"},
+    {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model", "augment"},
+    {"model", "training", "export", "data", "pages"},
     {"pipe", "check"},
     {"tasks"},
     {"presets"},
