@@ -22,6 +22,7 @@ EXIF_ORIENTATION = 0x0112
 PIXELS = 50_000_000  # largest picture
 LONGEST = 250  # no line is so many times as wide as high
 ROWS = 16  # of the small copy in which light and polarity are judged
+DOUBT = 0.5  # skewness of the shades where light ink covers 38 % of a dark page
 STROKE = 7  # of these rows; ink is narrower, shadows are wider
 SPREAD = 9.0  # height of the line / mean distance of its ink from the middle row
 MARGIN = 0.125  # white at either end / height of the line
@@ -275,18 +276,21 @@ def _ink(shades):
     size = tf.shape(shades)
     columns = tf.maximum(1, size[1] * ROWS // size[0])
     small = _resized(shades, ROWS, columns)
-    # Ink is the rarer of the two, so it is the longer tail around the mean of the neighbourhood.
+    # Ink is the rarer of the two, so it is the longer tail around the mean of the neighbourhood; dark ink in case of doubt.
     around = _pool(tf.reduce_mean(small, axis=0, keepdims=True), "AVG", ROWS + 1)
-    light_on_dark = tf.reduce_sum((shades - _resized(around, 1, size[1])) ** 3) > 0
+    deviations = shades - _resized(around, 1, size[1])
+    squares = tf.square(deviations)
+    skewness = tf.math.divide_no_nan(tf.reduce_mean(squares * deviations), tf.reduce_mean(squares) ** 1.5)
+    light_on_dark = skewness > DOUBT
     shades, small = (tf.where(light_on_dark, 255.0 - each, each) for each in (shades, small))
     # The light of the paper: strokes, being narrower than half the height, are closed (Sternberg 1983).
     light = _pool(-_pool(-_pool(small, "MAX", STROKE), "MAX", STROKE), "AVG", 3)
     white = (shades + 1.0) / (_resized(light, size[0], size[1]) + 1.0)
 
     counts = tf.cumsum(tf.math.bincount(tf.cast(tf.round(tf.minimum(white, 1.99) * 1024.0), tf.int32), minlength=2048))
-    levels = tf.searchsorted(counts / counts[-1], tf.constant([0.5, 0.84], tf.float64))
+    levels = tf.searchsorted(counts / counts[-1], tf.constant([0.7, 0.92], tf.float64))
     paper, bright = tf.unstack(tf.cast(levels, tf.float32) / 1024.0)
-    noise = bright - paper  # one standard deviation of the paper, from the side where there is no ink
+    noise = bright - paper  # about one standard deviation of the paper, however much is inked
     return tf.nn.relu(1.0 - white / paper - 0.02 - 4.0 * noise)
 
 
