@@ -93,9 +93,11 @@ def test_a_stroke_that_reaches_into_the_next_line_stays_whole():
     for row in (60, 160):
         for column in range(50, 650, 40):
             pen.rectangle((column, row, column + 20, row + 40), fill=0)
-    pen.rectangle((345, 75, 347, 155), fill=0)  # a tail of the upper line, between two letters
+    pen.rectangle((359, 75, 361, 170), fill=0)  # a stroke of the upper line, between two letters
     upper, lower = split_lines(page)
-    assert upper.height == 4 + 96 and lower.height == 4 + 41  # rows 60 to 155, and 160 to 200
+    assert upper.height == 4 + 111 and lower.height == 4 + 41  # rows 60 to 170, and 160 to 200
+    between = np.asarray(lower)[:, 351 - 48 : 370 - 48]  # of a letter up to column 350 and one from 370 on
+    assert between.min() == 255
 
 
 def test_strokes_that_join_two_lines_are_cut_between_them():

@@ -84,6 +84,7 @@ def test_the_kinds_of_lossless_files_give_the_same_line(kind, options):
 
 
 RGBA = np.dstack([np.zeros((*LINE.shape, 3), np.uint8), 255 - LINE])
+UNUSED = np.setdiff1d(np.arange(256), LINE).astype(np.uint8)[0]  # a dark shade
 FORMS = {
     "channel": LINE[:, :, None],
     "RGB": np.dstack([LINE] * 3),
@@ -104,7 +105,7 @@ FORMS = {
     "PNG LA": encoded(Image.fromarray(RGBA).convert("LA")),
     "PNG of 16 bits": encoded(LINE.astype(np.uint16) * 257),
     "PNG of a palette": encoded(Image.fromarray(LINE).convert("P")),
-    "PNG of a transparent white": encoded(LINE, transparency=255),
+    "PNG of a transparent white": encoded(np.where(LINE == 255, UNUSED, LINE), transparency=int(UNUSED)),
     "bytearray": bytearray(encoded(LINE)),
     "interlaced": encoded(LINE, interlace=1),
 }
@@ -210,6 +211,10 @@ def test_faint_pencil_becomes_full_ink():
     assert difference(CLEAN, lines([235 - (255 - LINE) * 0.15])[0]) < 0.25
 
 
+def test_what_can_hardly_be_seen_is_not_made_full_ink():
+    assert lines([235 - (255 - LINE) * 0.04])[0].max() < 0.5
+
+
 @pytest.mark.parametrize("shade, noise, most", [(0, 0, 0), (128, 0, 0), (255, 0, 0), (128, 3, 0.1), (200, 8, 0.2)])
 def test_an_empty_page_stays_empty(shade, noise, most):
     page = np.clip(shade + np.random.default_rng(0).normal(0, noise, (64, 800)), 0, 255)
@@ -294,6 +299,7 @@ def bomb():
         (encoded(LINE)[:400], "expected a whole picture"),
         (encoded(LINE, "JPEG")[:-1], "expected a whole picture"),
         (encoded(LINE, "JPEG")[:100], "expected a whole picture"),
+        (encoded(LINE, "PPM"), "expected a whole picture"),
         (animation(), "received 2 frames"),
         (bomb(), "expected at most 50,000,000 pixels"),
         (Image.new("1", (9000, 9000)), "expected at most 50,000,000 pixels; received 9000 x 9000"),
