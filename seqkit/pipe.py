@@ -214,6 +214,7 @@ class Pipeline:
             examples,
             options,
             evaluate=None if validation is None else lambda: self.evaluate(validation),
+            augment=self.task.augmentation(self.config) if hasattr(self.task, "augmentation") else None,
             directory=directory,
             identity=self._identity(),
             verbose=verbose,

@@ -156,7 +156,18 @@ def prepare(frontend, head, examples):
     return list(zip(prepared, rows))
 
 
-def fit(model, frontend, examples, options, evaluate=None, directory=None, identity=None, verbose=True, watch=None):
+def fit(
+    model,
+    frontend,
+    examples,
+    options,
+    evaluate=None,
+    augment=None,
+    directory=None,
+    identity=None,
+    verbose=True,
+    watch=None,
+):
     """Trains `model` in place.
 
     Args:
@@ -166,6 +177,8 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
         options: `Options`.
         evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics, of which
             `model.head.monitor` (higher is better) decides which epoch is kept. Without it the last is.
+        augment: varies what is shown: `(features, lengths, seed) -> (features, lengths)` in graph, where the same seed,
+            `(2,)` int32, gives the same; or None.
         directory: where checkpoints, `log.csv`, TensorBoard events and `run.json` go; None keeps nothing on disk.
         identity: anything JSON takes that tells this run from another; a directory of another run is refused.
         verbose: show a progress bar.
@@ -217,7 +230,7 @@ def fit(model, frontend, examples, options, evaluate=None, directory=None, ident
         if manager is not None:
             manager.save()
 
-    train_step = _train_step(model, optimizer, averages, options.average)
+    train_step = _train_step(model, optimizer, averages, options, augment)
     kept = averages if options.average else weights
     with runs.Bar(verbose, steps, options.epochs) as bar:
         while state["epoch"] < options.epochs and not _is_over(state, options.patience):
@@ -273,18 +286,22 @@ def _optimizer(options, steps):
     return keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=options.clip)
 
 
-def _train_step(model, optimizer, averages, decay):
+def _train_step(model, optimizer, averages, options, augment):
     """The function that trains on one batch and returns its loss; one program for each shape of batch."""
     variables = model.trainable_variables
 
     def step(batch, count):
+        if augment is not None:
+            seed = tf.stack([options.seed, count])
+            features, lengths = augment(batch["features"], batch["lengths"], seed)
+            batch = {**batch, "features": features, "lengths": lengths}
         with tf.GradientTape() as tape:
             outputs = model(batch, training=True)
             loss = model.compute_loss(y=batch["targets"], y_pred=outputs)
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
-        if decay:
+        if options.average:
             seen = tf.cast(count, tf.float32)
-            keep = tf.minimum(decay, (1.0 + seen) / (10.0 + seen))  # a short memory while the weights move fast
+            keep = tf.minimum(options.average, (1.0 + seen) / (10.0 + seen))  # a short memory while the weights move fast
             for average, variable in zip(averages, variables):
                 average.assign_sub((1.0 - keep) * (average - variable.value))
         return loss

@@ -87,6 +87,22 @@ def test_a_run_leaves_its_record(tmp_path):
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
+def test_augmenting_has_a_seed_of_its_own_at_each_step():
+    pipe, seen = SENTIMENT.build(seed=7), []
+    pipe.learn(SENTIMENT.examples)
+
+    def augment(features, lengths, seed):
+        (seed,) = tf.numpy_function(lambda seed: [seen.append(seed.tolist()) or seed], [seed], [tf.int32])
+        with tf.control_dependencies([seed]):
+            return tf.zeros_like(features), lengths  # all words are one, so nothing can be learnt
+
+    options = Options(epochs=2, batch_steps=64, seed=7)
+    history = training.fit(pipe.model, pipe.frontend, SENTIMENT.examples, options, augment=augment, verbose=False)
+    steps = len(seen) // 2
+    assert steps > 1 and seen == [[7, step] for step in range(2 * steps)]
+    assert history[-1]["loss"] > 0.9  # near log 3
+
+
 def test_a_dataset_trains_as_pairs_do():
     texts, labels = zip(*SENTIMENT.examples)
     dataset = tf.data.Dataset.from_tensor_slices((list(texts), list(labels)))
