@@ -1,0 +1,174 @@
+"""Strokes: the points of a pen -> one step for each equal piece of its way.
+
+Convention: x grows to the right and y upwards, in any unit (on a screen y grows downwards: hand in -y). The pen is 1 at
+a point that was drawn to from the point before, and 0 at one that the pen was lifted to; at the first point it says
+nothing. A glyph is read relative to its box, so neither its place nor its size nor the number of points matters.
+Time is accepted and not read: a shape is the same however fast it was drawn.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+_LARGEST = 1e30  # of a coordinate: room to subtract and square in float32
+_ROUNDING = 1e-3  # of a step: a way of a whole number of steps, but for rounding, does not get one more
+
+
+def resample(points, lengths, spacing=None, steps=None, aspect=True):
+    """Reads padded points at equal distances along the pen's way, lifts included.
+
+    Args:
+        points: `(batch, points, >= 3)` float32: x, y, and last the pen, which may be a share, as in what this returns.
+        lengths: `(batch,)` int32, points of each row, at least 1.
+        spacing: float, the farthest from step to step, where 1 is the larger side of the glyph's box.
+        steps: `(batch,)` int32, how many steps to make of each row, instead of `spacing`.
+        aspect: keep width against height; False stretches both sides of the box to 1.
+
+    Returns:
+        Features `(batch, steps, 5)` float32, zero on padding, and lengths `(batch,)` int32, at least 1. A step is x and y
+        in the box, whose middle is 0; dx and dy from the step before in units of the way between the two, which is the
+        direction, and shorter than 1 where the way bends; and the share of that way that was drawn, not lifted. The
+        first step has come no way: its last three are 0.
+    """
+    # The last point stands for the padding: it adds nothing to the box nor to the way.
+    rows = tf.minimum(tf.range(tf.shape(points)[1])[None], lengths[:, None] - 1)
+    points = tf.gather(points, rows, batch_dims=1)
+    places, pen = points[..., :2], points[..., -1]
+    low, high = tf.reduce_min(places, axis=1, keepdims=True), tf.reduce_max(places, axis=1, keepdims=True)
+    side = tf.reduce_max(high - low, axis=2, keepdims=True) if aspect else high - low
+    places = (places - (low + high) / 2) / tf.where(side > 1 / _LARGEST, side, 1.0)
+    way = tf.pad(tf.norm(places[:, 1:] - places[:, :-1], axis=2), [[0, 0], [1, 0]])
+    known = tf.concat([places, tf.cumsum(way * pen, axis=1)[..., None], tf.cumsum(way, axis=1)[..., None]], axis=2)
+    travelled = known[..., 3]
+    if steps is None:
+        steps = 1 + tf.cast(tf.math.ceil(travelled[:, -1] / spacing - _ROUNDING), tf.int32)
+    numbers = tf.range(tf.reduce_max(steps))
+    step = travelled[:, -1:] / tf.cast(tf.maximum(steps - 1, 1), tf.float32)[:, None]
+    goals = tf.minimum(step * tf.cast(numbers, tf.float32), travelled[:, -1:])
+    after = tf.searchsorted(travelled, goals)
+    start, end = (tf.gather(known, place, batch_dims=1) for place in (tf.maximum(after - 1, 0), after))
+    share = tf.math.divide_no_nan(goals - start[..., 3], end[..., 3] - start[..., 3])[..., None]
+    read = start[..., :3] + share * (end[..., :3] - start[..., :3])
+    moved = tf.pad(tf.math.divide_no_nan(read[:, 1:] - read[:, :-1], step[..., None]), [[0, 0], [1, 0], [0, 0]])
+    features = tf.concat([read[..., :2], moved], axis=2)
+    return tf.where(numbers[None, :, None] < steps[:, None, None], features, 0.0), steps
+
+
+def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0, aspect=True):
+    """Draws each glyph as another hand might have: its steps moved, and read again.
+
+    A random linear map, then a smooth random field, in which neighbours move alike (Simard, Steinkraus and Platt, 2003,
+    "Best practices for convolutional neural networks", elastic distortions; here four plane waves).
+
+    Args:
+        features, lengths, aspect: as `resample` returns and takes them.
+        seed: `(2,)` int32; the same seed draws the same.
+        rotation: degrees; this and the others are standard deviations.
+        scale: of the logarithm of width against height; it shows only where `aspect` is kept.
+        shear: of x per y.
+        warp: of a point's shift, where 1 is a side of the box.
+
+    Returns:
+        Features and lengths of the same shapes.
+    """
+    linear, waves, phases, heights = tf.unstack(tf.random.split(seed, 4))
+    batch = tf.shape(features)[0]
+    drawn = tf.random.stateless_normal([batch, 3], linear) * [math.radians(rotation), scale / 2, shear]
+    angle, ratio, slant = tf.unstack(drawn, axis=1)
+    cos, sin, wide, high = tf.cos(angle), tf.sin(angle), tf.exp(ratio), tf.exp(-ratio)
+    linear = tf.stack([cos * wide, (cos * slant - sin) * high, sin * wide, (sin * slant + cos) * high], axis=1)
+    places = tf.einsum("bij,bsj->bsi", tf.reshape(linear, [-1, 2, 2]), features[..., :2])
+    waves = tf.random.stateless_normal([batch, 4, 2], waves, stddev=4.0)  # radians a side of the box
+    phases = tf.random.stateless_uniform([batch, 1, 4], phases, maxval=2 * math.pi)
+    heights = tf.random.stateless_normal([batch, 4, 2], heights, stddev=warp / math.sqrt(2))
+    places += tf.einsum("bsw,bwi->bsi", tf.sin(tf.einsum("bwi,bsi->bsw", waves, places) + phases), heights)
+    return resample(tf.concat([places, features[..., 4:]], axis=2), lengths, steps=lengths, aspect=aspect)
+
+
+class StrokesFrontend(tf.Module):
+    """Args:
+    spacing: float above 0, the farthest from step to step, where 1 is the larger side of the glyph's box.
+    aspect: keep width against height; False stretches both sides of the box to 1, as some corpora are.
+    """
+
+    signature = {
+        "points": tf.TensorSpec((None, None, 3), tf.float32, "points"),
+        "lengths": tf.TensorSpec((None,), tf.int32, "lengths"),
+    }
+
+    def __init__(self, spacing, aspect=True):
+        super().__init__(name="strokes_frontend")
+        self.spacing, self.aspect = spacing, aspect
+
+    def collate(self, items):
+        """Gathers glyphs into one batch.
+
+        Args:
+            items: sequence of glyphs. Each is `(points, 2 to 4)`: x, y, pen (left out: never lifted), time (not read); or
+                a list of strokes, each `(points, 2 or 3)`: x, y, time. Arrays, or lists of numbers.
+
+        Returns:
+            `{"points": (batch, points, 3) float32, "lengths": (batch,) int32}`: x, y, pen, from the first point on.
+
+        Raises:
+            ValueError: an item has another shape or no point, or a number is not finite; the message says which.
+        """
+        rows = [_read(item, place) for place, item in enumerate(items)]
+        for place, row in enumerate(rows):
+            if not len(row):
+                raise ValueError(f"Item {place}: expected at least one pen point, received none.")
+        lengths = np.array([len(row) for row in rows], np.int32)
+        points = np.zeros((len(rows), max(lengths, default=0), 3), np.float32)
+        for place, row in enumerate(rows):
+            # Relative to the first point while there is double precision: far from 0, float32 has no room for detail.
+            points[place, : len(row)] = row - [*row[0, :2], 0]
+        return {"points": points, "lengths": lengths}
+
+    def join(self, items):
+        """Parts of one glyph, in the order they were drawn -> the glyph. An array goes on from the last point."""
+        return np.concatenate([_read(item, place) for place, item in enumerate(items)])
+
+    def sizes(self, batch):
+        """Roughly how many steps each row of a collated batch makes, for grouping like ones."""
+        found = []
+        for row, length in zip(batch["points"][..., :2], batch["lengths"]):
+            side = max(np.ptp(row[:length], axis=0).max(), 1 / _LARGEST)
+            way = np.linalg.norm(np.diff(row[:length] / side, axis=0), axis=1).sum()
+            found.append(1 + int(way / self.spacing))
+        return found
+
+    def __call__(self, batch):
+        """The batch -> features `(batch, steps, 5)` float32 and lengths `(batch,)` int32, each at least 1: `resample`."""
+        return resample(batch["points"], batch["lengths"], self.spacing, aspect=self.aspect)
+
+
+def _read(item, place):
+    """A glyph in any form -> `(points, 3)` float64: x, y, pen."""
+    try:
+        strokes = len(item) > 0 and np.ndim(item[0]) == 2
+        parts = [np.asarray(part, np.float64) for part in (item if strokes else [item])]
+        received = f"{type(item).__name__} of shape {' and '.join(str(part.shape) for part in parts[:3])}"
+    except (TypeError, ValueError, KeyError):
+        strokes, parts, received = False, [np.zeros(())], f"{type(item).__name__} {item!r:.80}"
+    if parts[0].shape[:1] == (0,) and len(parts) == 1:
+        return np.zeros((0, 3))
+    widths = (2, 3) if strokes else (2, 3, 4)
+    if not all(part.ndim == 2 and part.shape[1] in widths for part in parts):
+        raise ValueError(
+            f"Item {place}: expected pen points (points, 2 to 4), which are x, y, pen, time; or a list of strokes, each "
+            f"(points, 2 or 3), which are x, y, time; received {received}."
+        )
+    if strokes:
+        pens = [np.arange(len(part)) > 0 for part in parts]  # lifted to its first point
+    else:
+        pens = [part[:, 2] if part.shape[1] > 2 else np.ones(len(part)) for part in parts]
+    row = np.concatenate([np.column_stack([part[:, :2], pen]) for part, pen in zip(parts, pens)])
+    good = (np.abs(row) < _LARGEST).all(axis=1) & (row[:, 2] >= 0) & (row[:, 2] <= 1)
+    if not good.all():
+        point = int(np.argmin(good))
+        raise ValueError(
+            f"Item {place}: expected finite x and y (below {_LARGEST:g}) and a pen from 0, lifted, to 1, drawing; "
+            f"point {point} is {row[point].tolist()}."
+        )
+    return row

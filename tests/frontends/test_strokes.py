@@ -1,0 +1,199 @@
+"""Strokes: what a step is, counted by hand and against a second route in NumPy; what is refused; how glyphs are varied."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqkit.frontends.strokes import StrokesFrontend, deform, resample
+
+SQUARE = [(0, 0), (0, 5), (5, 5), (5, 0), (0, 0)]
+EQUALS = [[(0, 0), (2, 0)], [(2, 1), (0, 1)]]  # two bars, the pen lifted between
+RANDOM = np.random.default_rng(0)
+SCRIBBLES = [RANDOM.normal(size=(count, 2)) for count in (2, 9, 30, 5)]
+
+
+def features_of(items, spacing=0.1, aspect=True):
+    frontend = StrokesFrontend(spacing, aspect)
+    features, lengths = frontend({name: tf.constant(value) for name, value in frontend.collate(items).items()})
+    return features.numpy(), lengths.numpy()
+
+
+def steps_of(item, **settings):
+    return features_of([item], **settings)[0][0]
+
+
+def test_a_straight_line_has_equal_steps():
+    # Ten units at a tenth of the box make ten steps and a start, however the points lie on the line.
+    for points in ([(0, 0), (10, 0)], [(0, 0), (1, 0), (1.5, 0), (10, 0)], [(x, 0) for x in np.linspace(0, 10, 101)]):
+        steps = steps_of(points)
+        assert steps.shape == (11, 5)
+        np.testing.assert_allclose(steps[:, 0], np.linspace(-0.5, 0.5, 11), atol=1e-6)
+        np.testing.assert_allclose(steps[1:, 1:], [[0, 1, 0, 1]] * 10, atol=1e-5)
+        assert steps[0].tolist() == [-0.5, 0, 0, 0, 0]
+
+
+def test_a_square_is_read_corner_by_corner():
+    steps = steps_of(SQUARE, spacing=0.25)  # four steps a side: left up, top, right down, bottom
+    assert len(steps) == 17
+    np.testing.assert_allclose(steps[::4, :2], [(-0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.5, -0.5), (-0.5, -0.5)], atol=1e-6)
+    np.testing.assert_allclose(steps[1:, 2:4], np.repeat([(0, 1), (1, 0), (0, -1), (-1, 0)], 4, axis=0), atol=1e-5)
+
+
+def test_a_step_around_a_corner_is_shorter():
+    # Two sides of 1 in three steps of 2/3: the middle one goes 1/3 up and 1/3 right.
+    steps = steps_of([(0, 0), (0, 1), (1, 1)], spacing=0.7)
+    np.testing.assert_allclose(steps[1:, 2:4], [(0, 1), (0.5, 0.5), (1, 0)], atol=1e-5)
+
+
+def test_a_lift_is_a_way_that_is_not_drawn():
+    # Two units, a lift of one, two units back: in a box of 2 by 1, five steps of 0.5 of the larger side.
+    steps = steps_of(EQUALS, spacing=0.5)
+    np.testing.assert_allclose(steps[1:, 4], [1, 1, 0, 1, 1], atol=1e-5)
+    np.testing.assert_allclose(steps[3], [0.5, 0.25, 0, 1, 0], atol=1e-5)
+    half = steps_of([(0, 0, 1), (1, 0, 1), (2, 0, 0)], spacing=1)  # one step, half of it lifted
+    np.testing.assert_allclose(half[1], [0.5, 0, 1, 0, 0.5], atol=1e-6)
+
+
+def test_all_forms_of_a_glyph_are_read_alike():
+    points = [(0, 0, 1), (2, 0, 1), (2, 1, 0), (0, 1, 1)]
+    timed = [[(*point, 0.1 * place) for place, point in enumerate(stroke)] for stroke in EQUALS]
+    forms = [EQUALS, points, np.array(points), np.array(EQUALS), tuple(map(tuple, EQUALS)), timed]
+    forms.append([(*point, 7.5 * place) for place, point in enumerate(points)])
+    forms.append([np.array(stroke, "float32") for stroke in EQUALS])
+    expected = steps_of(forms[0])
+    for form in forms[1:]:
+        np.testing.assert_array_equal(steps_of(form), expected)
+
+
+def test_steps_are_those_of_numpys_interpolation():
+    for points in SCRIBBLES:
+        steps = steps_of(points, spacing=0.07)
+        low, high = points.min(axis=0), points.max(axis=0)
+        places = (points - (low + high) / 2) / (high - low).max()
+        travelled = np.append(0, np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1)))
+        goals = np.linspace(0, travelled[-1], 1 + int(np.ceil(travelled[-1] / 0.07)))
+        expected = np.stack([np.interp(goals, travelled, axis) for axis in places.T], axis=1)
+        np.testing.assert_allclose(steps[:, :2], expected, atol=2e-5)
+        np.testing.assert_allclose(steps[1:, 2:4], np.diff(expected, axis=0) / goals[1], atol=2e-3)
+
+
+@pytest.mark.parametrize("aspect", [True, False])
+def test_neither_place_nor_size_matters(aspect):
+    for points in SCRIBBLES:
+        expected = steps_of(points, aspect=aspect)
+        for factor, shift in ((3.0, 0.0), (1e-6, 0.0), (1.0, 1e6), (1e20, -1e20)):
+            np.testing.assert_allclose(steps_of(points * factor + shift, aspect=aspect), expected, atol=1e-3)
+
+
+def test_without_aspect_both_sides_are_stretched():
+    flat = SCRIBBLES[1] * [1, 0.01]
+    np.testing.assert_allclose(steps_of(flat, aspect=False), steps_of(SCRIBBLES[1], aspect=False), atol=1e-4)
+    assert np.ptp(steps_of(SCRIBBLES[1], aspect=False, spacing=0.01)[:, :2], axis=0).min() > 0.98
+
+
+def test_a_point_alone_is_one_step():
+    for item in ([(3, 4)], [(3, 4, 1), (3, 4, 1)], [[(3, 4)]]):
+        assert steps_of(item).tolist() == [[0, 0, 0, 0, 0]]
+    assert steps_of([(3, 4), (3, 5)], aspect=False).shape == (11, 5)  # one side of the box is 0
+
+
+def test_neighbours_and_padding_change_no_bit():
+    together, lengths = features_of([*SCRIBBLES, SQUARE, [(1, 1)]])
+    for row, length, item in zip(together, lengths, [*SCRIBBLES, SQUARE, [(1, 1)]]):
+        np.testing.assert_array_equal(row[:length], steps_of(item))
+        assert not row[length:].any()
+    batch = StrokesFrontend(0.1).collate(SCRIBBLES)
+    batch["points"] = np.pad(batch["points"], [[0, 0], [0, 7], [0, 0]], constant_values=99)
+    np.testing.assert_array_equal(StrokesFrontend(0.1)(batch)[0], features_of(SCRIBBLES)[0])
+
+
+def test_sizes_are_the_steps():
+    frontend = StrokesFrontend(0.1)
+    sizes = frontend.sizes(frontend.collate([*SCRIBBLES, SQUARE, [(1, 1)]]))
+    np.testing.assert_allclose(sizes, features_of([*SCRIBBLES, SQUARE, [(1, 1)]])[1], atol=1)
+    assert frontend.sizes(frontend.collate([])) == []
+
+
+@pytest.mark.parametrize(
+    "item, message",
+    [
+        ("zero", "expected pen points .*received str 'zero'"),
+        (None, "received NoneType"),
+        ({"points": 1}, "received dict"),
+        (3.5, "received float 3.5"),
+        ([(0, 0), (1,)], "received list"),
+        ([1, 2, 3], r"received .* of shape \(3,\)"),
+        (np.zeros((2, 5)), r"received .* of shape \(2, 5\)"),
+        (np.zeros((2, 1)), r"received .* of shape \(2, 1\)"),
+        ([np.zeros((2, 2)), np.zeros((3, 4))], r"received .* of shape \(2, 2\) and \(3, 4\)"),
+        (np.zeros((2, 2, 2, 2)), "received .* of shape"),
+        ([], "at least one pen point, received none"),
+        (np.zeros((0, 2)), "at least one pen point, received none"),
+        ([np.zeros((0, 2))] * 2, "at least one pen point, received none"),
+        ([(0, 0), (float("nan"), 1)], r"expected finite x and y .*point 1 is \[nan, 1.0, 1.0\]"),
+        ([(0, float("-inf"))], "point 0 is"),
+        ([(0, 1e31)], "below 1e.30"),
+        ([(0, 0, 1), (1, 1, 255)], r"pen from 0, lifted, to 1, drawing; point 1 is \[1.0, 1.0, 255.0\]"),
+    ],
+)
+def test_other_items_are_refused_by_place(item, message):
+    with pytest.raises(ValueError, match=f"Item 1: .*{message}"):
+        StrokesFrontend(0.1).collate([SQUARE, item])
+
+
+def test_parts_join_to_the_glyph():
+    frontend = StrokesFrontend(0.1)
+    np.testing.assert_array_equal(steps_of(frontend.join([SQUARE[:2], SQUARE[2:3], SQUARE[3:]])), steps_of(SQUARE))
+    np.testing.assert_array_equal(steps_of(frontend.join([EQUALS[:1], EQUALS[1:]])), steps_of(EQUALS))
+    np.testing.assert_array_equal(steps_of(frontend.join([EQUALS[0], [], [(2, 1, 0), (0, 1, 1)]])), steps_of(EQUALS))
+
+
+def moved(items, seed, **settings):
+    features, lengths = features_of(items)
+    again, steps = deform(features, lengths, tf.constant(seed), **settings)
+    assert np.asarray(steps).tolist() == lengths.tolist() and again.shape == features.shape
+    return again.numpy()
+
+
+def test_a_glyph_not_deformed_is_itself():
+    np.testing.assert_allclose(moved([SQUARE, EQUALS], [0, 1]), features_of([SQUARE, EQUALS])[0], atol=1e-5)
+
+
+def test_a_deformed_glyph_is_what_the_frontend_reads_of_moved_points():
+    # A line, rotated and sheared, is a line; so its angle tells the map that was drawn.
+    steps = moved([[(0, 0), (1, 0)]] * 2000, [0, 1], rotation=10.0)
+    angles = np.degrees(np.arctan2(steps[:, 5, 3], steps[:, 5, 2]))
+    assert angles.std() == pytest.approx(10, rel=0.05) and abs(angles.mean()) < 0.7
+    np.testing.assert_allclose(np.linalg.norm(steps[:, 1:, 2:4], axis=2), 1, atol=1e-4)
+    upright = moved([[(0, 0), (0, 1)]] * 2000, [0, 1], shear=0.2)
+    assert (upright[:, 5, 2] / upright[:, 5, 3]).std() == pytest.approx(0.2, rel=0.05)
+    square = moved([SQUARE] * 2000, [0, 1], scale=0.3)
+    assert np.log(np.ptp(square[..., 0], axis=1) / np.ptp(square[..., 1], axis=1)).std() == pytest.approx(0.3, rel=0.05)
+    assert np.ptp(square[..., :2], axis=1).max(axis=1) == pytest.approx(1, abs=1e-5)  # normalised anew
+
+
+def test_a_warp_moves_neighbours_alike():
+    scattered = features_of([[(0, 0), (1, 0)]] * 2000, spacing=0.01)
+    steps = deform(*scattered, tf.constant([0, 1]), warp=0.02)[0].numpy()
+    assert 0.01 < (steps[:, 50, 1] - steps[:, [0, -1], 1].mean(axis=1)).std() < 0.05
+    assert np.abs(np.diff(steps[..., 1], axis=1)).max() < 0.01
+
+
+def test_deforming_follows_its_seed_and_leaves_padding_and_lifts():
+    settings = {"rotation": 10.0, "scale": 0.2, "shear": 0.2, "warp": 0.05}
+    one, again, other = (moved([SQUARE, EQUALS], [3, seed], **settings) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0.01
+    length = features_of([EQUALS])[1][0]
+    assert not one[1, length:].any()
+    assert (one[1, :, 4] < 0.5).sum() - (len(one[1]) - length) - 1 in range(3, 8)  # five steps of about twenty-five
+    alone = moved([SQUARE], [3, 1], **settings)
+    assert np.isfinite(alone).all() and np.isfinite(moved([[(1, 1)]], [3, 1], **settings)).all()
+
+
+def test_the_number_of_steps_can_be_given():
+    points = tf.constant([[[0.0, 0, 1], [4, 0, 1], [0, 0, 0]], [[0, 0, 1], [0, 1, 1], [9, 9, 9]]])
+    features, lengths = resample(points, tf.constant([2, 2]), steps=tf.constant([5, 3]))
+    assert lengths.numpy().tolist() == [5, 3]
+    np.testing.assert_allclose(features[0, :, 0], [-0.5, -0.25, 0, 0.25, 0.5], atol=1e-6)
+    np.testing.assert_allclose(features[1, :3, 1], [-0.5, 0, 0.5], atol=1e-6)
