@@ -79,7 +79,11 @@ class LabelHead(layers.Layer):
 
     def decode(self, states, lengths):
         """The answer: `{"label": (batch,), "score": (batch,), "scores": (batch, labels)}`."""
-        scores = ops.softmax(self(states, lengths)["logits"] / self.temperature)
+        return self.answer(self(states, lengths)["logits"])
+
+    def answer(self, logits):
+        """The answer of logits `(batch, labels)`: see `decode`."""
+        scores = ops.softmax(logits / self.temperature)
         label = tf.gather(tf.constant(self.labels), ops.argmax(scores, axis=1))
         return {"label": label, "score": ops.max(scores, axis=1), "scores": scores}
 
