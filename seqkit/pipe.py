@@ -114,6 +114,30 @@ class Pipeline:
             return self._many(inputs, batch_size)
         return self._many([inputs], 1)[0]
 
+    def stream(self, chunks):
+        """Answers while the input is still arriving, such as a glyph while it is drawn.
+
+        Args:
+            chunks: iterable of parts of one input, in order.
+
+        Returns:
+            A generator: after each chunk, the answer to all that has come. The last is the whole input's answer. What
+            has come is read anew each time, for what comes may change how it is read.
+
+        Raises:
+            TypeError: inputs of this task do not come in parts.
+            ValueError: a chunk is of the wrong kind; the message says which.
+        """
+        self._check_built()
+        self._check_has(self.frontend, "join", "inputs that come in parts: call it with the whole input")
+        return self._as_it_comes(chunks)
+
+    def _as_it_comes(self, chunks):
+        come = []
+        for chunk in chunks:
+            come.append(chunk)
+            yield self(self.frontend.join(come))
+
     def explain(self, text):
         """What the answer to one text rests on, word by word.
 
@@ -122,8 +146,12 @@ class Pipeline:
 
         Returns:
             An `Explanation`; its `plot()` draws it.
+
+        Raises:
+            TypeError: the task's inputs have no words.
         """
         self._check_built()
+        self._check_has(self.frontend, "tokenizer", "words to explain")
         found = {name: value[0] for name, value in self._run(self._explain, self.frontend.collate([text])).items()}
         pieces = [piece.decode() for piece in found.pop("pieces")]
         weights, evidence = found.pop("weights"), found.pop("evidence")
@@ -171,6 +199,7 @@ class Pipeline:
             The history: a list with one dict an epoch.
         """
         self._check_built("learn(examples)")
+        self._check_has(self.task, "pretraining_head", "pretraining: call fit")
         options = self._options(options)
         with _seeded(options.seed):
             model = SequenceModel(self.model.encoder, self.task.pretraining_head(self.config, self.model.encoder))
@@ -279,6 +308,10 @@ class Pipeline:
     def _identity(self):
         assets = {name: hashlib.sha256(content).hexdigest() for name, content in self.assets.items()}
         return {"task": self.task.NAME, "config": dataclasses.asdict(self.config), "assets": assets}
+
+    def _check_has(self, part, name, what):
+        if not hasattr(part, name):
+            raise TypeError(f"A {self.task.NAME} pipeline has no {what}.")
 
     def _check_built(self, first="fit(examples)"):
         if self.assets is None:

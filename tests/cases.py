@@ -3,6 +3,8 @@
 import functools
 from dataclasses import dataclass
 
+import numpy as np
+
 import seqkit
 from seqkit.pipe import Pipeline
 
@@ -61,4 +63,40 @@ SENTIMENT = Case(
     refused=[(3.5, "Item 0: expected a text .*float 3.5"), (None, "Item 0.*NoneType"), ({"text": "x"}, "Item 0.*dict")],
     bad_target="splendid",
 )
-CASES = [SENTIMENT]
+RANDOM = np.random.default_rng(0)
+SHAPES = {"L": [(0, 3), (0, 0), (2, 0)], "O": [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)], "V": [(0, 2), (1, 0), (2, 2)]}
+STROKES = Case(
+    name="stroke-recognition",
+    settings={"labels": ("L", "O", "V"), "units": 8, "depth": 1, "members": 2, "spacing": 0.25},
+    examples=[
+        (np.array(points) + RANDOM.normal(0, 0.1, (len(points), 2)), label)
+        for label, points in SHAPES.items()
+        for _ in range(6)
+    ],
+    inputs=[
+        np.array([(0, 3), (0, 0), (2, 0)]),
+        RANDOM.normal(size=(12, 2)),
+        np.array([(0, 0, 1), (5, 5, 1), (0, 5, 0), (5, 0, 1)]),
+        RANDOM.normal(size=(3, 4)) * [1, 1, 0, 1],
+    ],
+    edges=[
+        np.zeros((1, 2)),
+        np.full((5, 2), 7),
+        np.array([(0, 0), (0, 1)]),
+        np.array([(0, 0), (1e-38, 0)]),
+        np.array([(1e29, 0), (-1e29, 1)]),
+        RANDOM.normal(size=(300, 2)),
+        np.cumsum(RANDOM.normal(size=(5000, 2)), axis=0),
+        np.zeros((4, 3), bool),
+        np.array([[(0, 0), (0, 9)], [(5, 0), (5, 9)]]),
+    ],
+    refused=[
+        (3.5, "Item 0: expected pen points .*float 3.5"),
+        ("points.txt", "Item 0.*str 'points.txt'"),
+        (np.zeros(4), r"Item 0.*ndarray of shape \(4,\)"),
+        (np.zeros((0, 2)), "Item 0: expected at least one pen point"),
+        (np.array([(0, 0), (0, np.nan)]), "Item 0: expected finite x and y .*point 1"),
+    ],
+    bad_target="X",
+)
+CASES = [SENTIMENT, STROKES]

@@ -5,7 +5,7 @@ import random
 import keras
 import numpy as np
 import pytest
-from cases import SENTIMENT
+from cases import SENTIMENT, STROKES
 
 import seqkit
 from seqkit import pipe as module
@@ -77,6 +77,33 @@ def test_an_explanation_rests_on_the_answering_path():
     bias = pipe.model.head.dense.bias.numpy() / float(pipe.model.head.temperature)
     expected = (logits - bias)[place] - (logits - bias).mean()
     assert sum(found.evidence) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "use, lacking",
+    [(lambda pipe: pipe.explain(STROKES.inputs[0]), "words to explain"), (lambda pipe: pipe.pretrain([]), "pretraining")],
+)
+def test_what_a_task_cannot_do_it_says(use, lacking):
+    with pytest.raises(TypeError, match=f"A stroke-recognition pipeline has no {lacking}"):
+        use(STROKES.pipe)
+
+
+def test_a_stream_answers_as_parts_come_and_names_a_bad_one():
+    come = []
+
+    def parts():
+        for part in ([(0, 3)], [], [(0, 0), (2, 0)], [[(5, 5), (6, 6)]], [(1, "x")]):
+            come.append(part)
+            yield part
+
+    stream = STROKES.pipe.stream(parts())
+    assert come == []
+    wholes = [[(0, 3)], [(0, 3)], [(0, 3), (0, 0), (2, 0)], [[(0, 3), (0, 0), (2, 0)], [(5, 5), (6, 6)]]]
+    for count, whole in enumerate(wholes, 1):
+        assert next(stream) == STROKES.pipe([whole])[0]
+        assert len(come) == count
+    with pytest.raises(ValueError, match="Item 4: expected pen points"):
+        next(stream)
 
 
 def test_the_model_inside_is_a_plain_keras_model():

@@ -1,16 +1,17 @@
 """The tasks, by name, and how an untrained pipeline of each is made.
 
 A task is a module with `NAME`, `INPUTS` and `TARGET` (column names), `SAMPLES` (raw inputs), a frozen dataclass
-`Config`, `learn(config, examples) -> assets` and `build(config, assets) -> (frontend, encoder, head)`.
+`Config`, `check(config, targets)`, `learn(config, examples) -> assets`, `build(config, assets) -> (frontend, encoder, head)`
+and, where training varies what it shows, `augmentation(config)`, which gives `training.fit` its `augment`.
 """
 
 import dataclasses
 
 from seqkit.pipe import Pipeline
-from seqkit.tasks import sentiment
+from seqkit.tasks import sentiment, strokes
 
-TASKS = {sentiment.NAME: sentiment}
-ALIASES = {"sentiment": sentiment.NAME, "text-classification": sentiment.NAME}
+TASKS = {task.NAME: task for task in (sentiment, strokes)}
+ALIASES = {"sentiment": sentiment.NAME, "text-classification": sentiment.NAME, "strokes": strokes.NAME}
 
 
 def task_named(name):

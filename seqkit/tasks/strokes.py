@@ -1,0 +1,72 @@
+"""Strokes: the points of a pen -> one of a set of labels: digits, letters, signs, gestures."""
+
+import functools
+from dataclasses import dataclass
+
+from seqkit.encoders.recurrent import CommitteeEncoder, RecurrentEncoder
+from seqkit.frontends.strokes import StrokesFrontend, deform
+from seqkit.heads.committee import CommitteeHead
+from seqkit.heads.label import LabelHead
+
+NAME = "stroke-recognition"
+INPUTS, TARGET = ("points",), "label"  # the columns of a manifest
+SAMPLES = ([(0, 0), (1, 2), (3, 1)], [[(0, 0), (0, 9)], [(-3, 5), (4, 5), (4, 6)]], [(7, 7)])
+
+
+@dataclass(frozen=True)
+class Config:
+    """What fixes a pipeline of strokes before it is trained."""
+
+    labels: tuple = tuple("0123456789")
+    spacing: float = 0.1  # the farthest from step to step, where 1 is the larger side of the glyph's box
+    aspect: bool = True  # keep width against height; False stretches both sides of the box to 1
+    units: int = 64  # in each direction
+    depth: int = 2  # bidirectional layers
+    members: int = 1  # networks that are asked, and whose answers are averaged
+    dropout: float = 0.3  # of the states' channels, and of what is pooled
+    smoothing: float = 0.05  # of the labels
+    rotation: float = 8.0  # degrees; this and what follows are standard deviations of how glyphs vary while training
+    scale: float = 0.15  # of the logarithm of width against height; it shows only where aspect is kept
+    shear: float = 0.15  # of x per y
+    warp: float = 0.04  # of a point's shift, in sides of the box
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, lowest, highest in (("units", 1, 1 << 14), ("depth", 1, 64), ("members", 1, 64)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not lowest <= value <= highest:
+                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
+        if not 0.001 <= self.spacing <= 1:
+            raise ValueError(f"spacing must be from 0.001 to 1 side of the box; received {self.spacing!r}.")
+
+
+def check(config, targets):
+    """Raises ValueError for the first target that is not one of the labels."""
+    for place, target in enumerate(targets):
+        if target not in config.labels:
+            raise ValueError(f"Example {place}: unknown label {target!r}; expected one of {list(config.labels)}.")
+
+
+def learn(config, examples):
+    """Nothing has to be known before there are weights."""
+    return {}
+
+
+def build(config, assets):
+    """The three parts of the pipeline: frontend, encoder, head."""
+    members = range(config.members)
+    encoder = CommitteeEncoder([RecurrentEncoder(config.units, config.depth, config.dropout) for _ in members])
+    head = CommitteeHead([LabelHead(config.labels, dropout=config.dropout, smoothing=config.smoothing) for _ in members])
+    return StrokesFrontend(config.spacing, config.aspect), encoder, head
+
+
+def augmentation(config):
+    """What varies the features while training."""
+    return functools.partial(
+        deform,
+        rotation=config.rotation,
+        scale=config.scale,
+        shear=config.shear,
+        warp=config.warp,
+        aspect=config.aspect,
+    )
