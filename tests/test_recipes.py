@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import seqkit
 
 RECIPES = Path(__file__).parent.parent / "pipelines"
+SMOKE = {"sentiment": ("good film", "positive"), "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7")}  # what has been learnt
 
 
 def load(name):
@@ -23,9 +25,11 @@ def load(name):
 def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
     command = [sys.executable, str(RECIPES / recipe / "train.py"), "--smoke"]
     where = ["--output", str(tmp_path / "model"), "--run", str(tmp_path / "run")]
-    found = subprocess.run([*command, *where], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(seqkit.__file__).parent.parent)}
+    found = subprocess.run([*command, *where], capture_output=True, text=True, env=environment)
     assert found.returncode == 0, found.stderr
-    assert seqkit.pipeline(tmp_path / "model")("good film").label == "positive"
+    given, label = SMOKE[recipe]
+    assert seqkit.pipeline(tmp_path / "model")(given).label == label
 
 
 @pytest.mark.parametrize(
