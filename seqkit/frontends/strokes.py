@@ -3,7 +3,8 @@
 Convention: x grows to the right and y upwards, in any unit (on a screen y grows downwards: hand in -y). The pen is 1 at
 a point that was drawn to from the point before, and 0 at one that the pen was lifted to; at the first point it says
 nothing. A glyph is read relative to its box, so neither its place nor its size nor the number of points matters.
-Time is accepted and not read: a shape is the same however fast it was drawn.
+Time is accepted and not read: a shape is the same however fast it was drawn. To a pipeline a list is a list of glyphs, so
+one glyph alone is handed in as an array; one that is a list of strokes, in a list of its own.
 """
 
 import math
@@ -15,14 +16,13 @@ _LARGEST = 1e30  # of a coordinate: room to subtract and square in float32
 _ROUNDING = 1e-3  # of a step: a way of a whole number of steps, but for rounding, does not get one more
 
 
-def resample(points, lengths, spacing=None, steps=None, aspect=True):
+def resample(points, lengths, spacing, aspect=True):
     """Reads padded points at equal distances along the pen's way, lifts included.
 
     Args:
-        points: `(batch, points, >= 3)` float32: x, y, and last the pen, which may be a share, as in what this returns.
+        points: `(batch, points, 3)` float32: x, y, pen.
         lengths: `(batch,)` int32, points of each row, at least 1.
         spacing: float, the farthest from step to step, where 1 is the larger side of the glyph's box.
-        steps: `(batch,)` int32, how many steps to make of each row, instead of `spacing`.
         aspect: keep width against height; False stretches both sides of the box to 1.
 
     Returns:
@@ -31,18 +31,11 @@ def resample(points, lengths, spacing=None, steps=None, aspect=True):
         direction, and shorter than 1 where the way bends; and the share of that way that was drawn, not lifted. The
         first step has come no way: its last three are 0.
     """
-    # The last point stands for the padding: it adds nothing to the box nor to the way.
-    rows = tf.minimum(tf.range(tf.shape(points)[1])[None], lengths[:, None] - 1)
-    points = tf.gather(points, rows, batch_dims=1)
-    places, pen = points[..., :2], points[..., -1]
-    low, high = tf.reduce_min(places, axis=1, keepdims=True), tf.reduce_max(places, axis=1, keepdims=True)
-    side = tf.reduce_max(high - low, axis=2, keepdims=True) if aspect else high - low
-    places = (places - (low + high) / 2) / tf.where(side > 1 / _LARGEST, side, 1.0)
-    way = tf.pad(tf.norm(places[:, 1:] - places[:, :-1], axis=2), [[0, 0], [1, 0]])
+    places, pen = _boxed(points[..., :2], lengths, aspect), points[..., 2]
+    way = tf.norm(_moves(places), axis=2)
     known = tf.concat([places, tf.cumsum(way * pen, axis=1)[..., None], tf.cumsum(way, axis=1)[..., None]], axis=2)
     travelled = known[..., 3]
-    if steps is None:
-        steps = 1 + tf.cast(tf.math.ceil(travelled[:, -1] / spacing - _ROUNDING), tf.int32)
+    steps = 1 + tf.cast(tf.math.ceil(travelled[:, -1] / spacing - _ROUNDING), tf.int32)
     numbers = tf.range(tf.reduce_max(steps))
     step = travelled[:, -1:] / tf.cast(tf.maximum(steps - 1, 1), tf.float32)[:, None]
     goals = tf.minimum(step * tf.cast(numbers, tf.float32), travelled[:, -1:])
@@ -50,13 +43,12 @@ def resample(points, lengths, spacing=None, steps=None, aspect=True):
     start, end = (tf.gather(known, place, batch_dims=1) for place in (tf.maximum(after - 1, 0), after))
     share = tf.math.divide_no_nan(goals - start[..., 3], end[..., 3] - start[..., 3])[..., None]
     read = start[..., :3] + share * (end[..., :3] - start[..., :3])
-    moved = tf.pad(tf.math.divide_no_nan(read[:, 1:] - read[:, :-1], step[..., None]), [[0, 0], [1, 0], [0, 0]])
-    features = tf.concat([read[..., :2], moved], axis=2)
+    features = tf.concat([read[..., :2], tf.math.divide_no_nan(_moves(read), step[..., None])], axis=2)
     return tf.where(numbers[None, :, None] < steps[:, None, None], features, 0.0), steps
 
 
 def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0, aspect=True):
-    """Draws each glyph as another hand might have: its steps moved, and read again.
+    """Draws each glyph as another hand might have: its steps moved, and put into their new box.
 
     A random linear map, then a smooth random field, in which neighbours move alike (Simard, Steinkraus and Platt, 2003,
     "Best practices for convolutional neural networks", elastic distortions; here four plane waves).
@@ -83,7 +75,27 @@ def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0
     phases = tf.random.stateless_uniform([batch, 1, 4], phases, maxval=2 * math.pi)
     heights = tf.random.stateless_normal([batch, 4, 2], heights, stddev=warp / math.sqrt(2))
     places += tf.einsum("bsw,bwi->bsi", tf.sin(tf.einsum("bwi,bsi->bsw", waves, places) + phases), heights)
-    return resample(tf.concat([places, features[..., 4:]], axis=2), lengths, steps=lengths, aspect=aspect)
+    places = _boxed(places, lengths, aspect)
+    moves = _moves(places)
+    # Together the steps are as long as before, in units of the way: it is not measured anew, for each reading cuts corners.
+    before, after = (tf.reduce_sum(tf.norm(each, axis=2), axis=1) for each in (features[..., 2:4], moves))
+    moves *= tf.math.divide_no_nan(before, after)[:, None, None]
+    real = tf.sequence_mask(lengths, tf.shape(features)[1])[..., None]
+    return tf.where(real, tf.concat([places, moves, features[..., 4:]], axis=2), 0.0), lengths
+
+
+def _boxed(places, lengths, aspect):
+    """Places relative to the box of a glyph. The last one stands for the padding: it adds nothing to box or way."""
+    rows = tf.minimum(tf.range(tf.shape(places)[1])[None], lengths[:, None] - 1)
+    places = tf.gather(places, rows, batch_dims=1)
+    low, high = tf.reduce_min(places, axis=1, keepdims=True), tf.reduce_max(places, axis=1, keepdims=True)
+    side = tf.reduce_max(high - low, axis=2, keepdims=True) if aspect else high - low
+    return (places - (low + high) / 2) / tf.where(side > 1 / _LARGEST, side, 1.0)
+
+
+def _moves(values):
+    """What each step adds to the one before; the first adds nothing."""
+    return tf.pad(values[:, 1:] - values[:, :-1], [[0, 0], [1, 0], [0, 0]])
 
 
 class StrokesFrontend(tf.Module):
@@ -140,7 +152,7 @@ class StrokesFrontend(tf.Module):
 
     def __call__(self, batch):
         """The batch -> features `(batch, steps, 5)` float32 and lengths `(batch,)` int32, each at least 1: `resample`."""
-        return resample(batch["points"], batch["lengths"], self.spacing, aspect=self.aspect)
+        return resample(batch["points"], batch["lengths"], self.spacing, self.aspect)
 
 
 def _read(item, place):
