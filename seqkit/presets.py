@@ -12,7 +12,7 @@ from seqkit.pipe import FORMAT
 from seqkit.tasks import ALIASES, TASKS, build
 
 _WEIGHTS = Path(__file__).parent / "weights"
-DEFAULTS = {"sentiment-analysis": "sentiment-en"}  # what a task's name alone loads
+DEFAULTS = {"sentiment-analysis": "sentiment-en", "stroke-recognition": "digits-strokes"}  # what a task's name alone loads
 
 
 def models():
