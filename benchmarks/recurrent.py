@@ -8,6 +8,9 @@ and the input have gradients, outputs are whole sequences. A ratio above 1 means
 reviews of IMDB by their true word counts: Keras gets the padded batch with a mask, PyTorch packed sequences.
 `--memory` prints instead the peak memory of one training step over 4,000 steps, plain, truncated and checkpointed.
 
+"bound" is what the case's matrix products alone would take at the rate of one large product, measured in the same run: no
+recurrent layer is faster. (At batch 1 the weights are read anew at each step, and reading them is the bound, not counting.)
+
 Left out: GPUs, and compile time, which is printed once a case as "first call".
 """
 
@@ -99,6 +102,28 @@ def tensorflow_case(kind, shape, ragged, library, jit):
     return lambda: forward(x, call).numpy(), lambda: [tf.convert_to_tensor(g).numpy() for g in train(x, call)]
 
 
+def peak():
+    """Floating-point operations a second in one large matrix product."""
+    import tensorflow as tf
+
+    size = 2048
+    a = tf.random.normal((size, size))
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        tf.matmul(a, a).numpy()
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / statistics.median(times)
+
+
+def operations(kind, shape, ragged):
+    """Floating-point operations of the products of one forward pass; with the backward pass it is three times as many."""
+    batch, steps, width, units = shape
+    rows = sum(IMDB) if ragged else batch * steps
+    gates = 3 if kind.endswith("GRU") else 4
+    return 2 * rows * gates * units * (width + units) * (2 if kind.startswith("Bi") else 1)
+
+
 def torch_case(kind, shape, ragged):
     import torch
 
@@ -143,6 +168,8 @@ def worker():
             answer = time.perf_counter() - start
             for f in pair:
                 f()
+        elif "peak" in order:
+            answer = peak()
         else:
             answer = []
             for _ in range(order["times"]):
@@ -180,8 +207,10 @@ def compare(repeats, only):
     cases += [(kind, (len(IMDB), max(IMDB), 128, 256), True) for kind in ("LSTM", "BiLSTM")]
     cases = [c for c in cases if only in f"{c[0]},{','.join(map(str, c[1]))}"]
     ratios = {}
-    print("| case | | ours ms | keras ms | torch ms | keras/ours | torch/ours | first call s |")
-    print("|---|---|---|---|---|---|---|---|")
+    rate = processes["keras"].ask(peak=True)
+    print(f"one large product: {rate / 1e9:.0f} GFLOP/s\n")
+    print("| case | | ours ms | keras ms | torch ms | bound ms | keras/ours | torch/ours | first call s |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for kind, shape, ragged in cases:
         first = {name: p.case(kind, shape, ragged) for name, p in processes.items()}
         for which, label in enumerate(["forward", "forward+backward"]):
@@ -196,13 +225,12 @@ def compare(repeats, only):
             keras_ratio = statistics.median(k / o for k, o in zip(times[best], times["ours"]))
             torch_ratio = statistics.median(t / o for t, o in zip(times["torch"], times["ours"]))
             group = ("ragged" if ragged else "one item" if shape[0] == 1 else "batch", label)
-            ratios.setdefault(group, []).append((keras_ratio, torch_ratio))
+            bound = operations(kind, shape, ragged) * (1 + 2 * which) / rate
+            ratios.setdefault(group, []).append((keras_ratio, torch_ratio, middle[best] / bound))
             name = f"{kind} {'x'.join(map(str, shape))}{' ragged' if ragged else ''}"
-            print(
-                f"| {name} | {label} | {middle['ours'] * 1e3:.1f} | {middle[best] * 1e3:.1f} | {middle['torch'] * 1e3:.1f} "
-                f"| {keras_ratio:.2f} | {torch_ratio:.2f} | {first['ours']:.1f} |",
-                flush=True,
-            )
+            middle["bound"] = bound
+            shown = " | ".join(f"{middle[column] * 1e3:.1f}" for column in ("ours", best, "torch", "bound"))
+            print(f"| {name} | {label} | {shown} | {keras_ratio:.2f} | {torch_ratio:.2f} | {first['ours']:.1f} |", flush=True)
     for label in ("forward", "forward+backward"):
         whole = [r for (group, which), rs in ratios.items() if which == label and group != "ragged" for r in rs]
         if whole:
@@ -211,6 +239,10 @@ def compare(repeats, only):
                 f"{label}, padded: geometric mean keras/ours {mean[0]:.2f}, torch/ours {mean[1]:.2f}; "
                 f"lowest {min(r[0] for r in whole):.2f}, {min(r[1] for r in whole):.2f}"
             )
+        batches = [r[2] for r in ratios.get(("batch", label), [])]
+        if batches:
+            most = math.exp(statistics.mean(map(math.log, batches)))
+            print(f"{label}, padded, batch above 1: keras/bound {most:.2f}, the most that keras/ours can be")
         for group in ("one item", "ragged"):
             found = [r[0] for r in ratios.get((group, label), [])]
             if found:

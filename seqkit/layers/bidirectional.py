@@ -30,7 +30,6 @@ class Bidirectional(keras.layers.Bidirectional):
 
     def call(self, sequences, initial_state=None, mask=None, training=None, lengths=None):
         both = rows.join(lengths, mask, sequences)
-        self.forward_layer.beside = self.backward_layer.beside = 2
         with rows.of_call([self.forward_layer, self.backward_layer], lengths, mask):
             return super().call(sequences, initial_state=initial_state, mask=both, training=training)
 

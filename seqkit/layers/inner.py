@@ -4,15 +4,10 @@ Convention: takes and returns what `keras.layers.RNN.inner_loop` does, `(last ou
 only inside. Left out: the loops (`program.py`), the equations (`steps.py`), the public layers (`recurrent.py`).
 """
 
-import functools
-import os
-
 import keras
 from keras import ops
 
 from seqkit.layers import paths, program, steps
-
-ROWS = 8  # in a part of a batch: fewer take nearly as long
 
 
 def loop(layer, kerass, sequences, initial_state, mask, training):
@@ -44,8 +39,6 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     if layer.zoneout:
         keep = _zoned(layer, x, keep, len(states), training)
     weights = _weights(layer, dropped, training)
-    parts = _parts(layer, x) if training else 1
-    whole = functools.partial(program.side_by_side, piece, parts) if parts > 1 else piece
     size = layer.truncate or layer.checkpoint_every
     if layer.path == "watched":
         outputs, last, every = program.watched(step, x, states, keep, constants, masks, weights, backwards, layer.truncate)
@@ -61,9 +54,9 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
     elif layer.path == "fused" and layer.lengths is not None and _worth_groups(layer, x):
         from seqkit.layers import ragged
 
-        outputs, last = ragged.run(piece, whole, x, states, layer.lengths, constants, masks, weights, backwards)
+        outputs, last = ragged.run(piece, x, states, layer.lengths, constants, masks, weights, backwards)
     else:
-        outputs, last = whole(x, keep, states, constants, masks, weights)
+        outputs, last = piece(x, keep, states, constants, masks, weights)
     return _as_keras(layer, ops.transpose(outputs, [1, 0, 2]), list(last), mask)
 
 
@@ -71,22 +64,6 @@ def _worth_groups(layer, x):
     """Whether rows of a ragged batch are many enough to run in groups, and nothing is drawn for every step of every row."""
     many = x.shape[1] is None or x.shape[1] >= 16
     return many and not layer.zoneout and not paths.inside_program()
-
-
-def _parts(layer, x):
-    """Into how many parts the rows of a training batch are split, one for each core that has nothing else to do.
-
-    Products use all cores either way; what lies between them uses one. Answering alone spends too little there to gain.
-    """
-    if layer.path != "fused" or x.shape[1] is None or paths.inside_program():
-        return 1
-    return max(1, min(_cores() // layer.beside, x.shape[1] // ROWS))
-
-
-def _cores():
-    import tensorflow as tf
-
-    return tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
 
 
 def choose(layer, sequences, training):

@@ -13,7 +13,6 @@ matrices, biases or Nones)`. Left out: where these come from (`inner.py`).
 """
 
 from functools import cache
-from itertools import pairwise
 
 from keras import ops
 
@@ -101,20 +100,6 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
         outputs = outputs[:true]
     last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
-
-
-def side_by_side(piece, parts, x, keep, states, constants, masks, weights):
-    """`piece` over all rows, in parts of about as many rows each, which the graph executor runs side by side."""
-    import tensorflow as tf
-
-    rows = x.shape[1]
-    cuts = [rows * part // parts for part in range(parts + 1)]
-    found = []
-    for begin, end in pairwise(cuts):
-        own = [[t[begin:end] for t in values] for values in (states, constants, masks)]
-        found.append(piece(x[:, begin:end], None if keep is None else keep[:, begin:end], *own, weights))
-    outputs, last = zip(*found)
-    return tf.concat(outputs, 1), [tf.concat(state, 0) for state in zip(*last)]
 
 
 @cache

@@ -27,12 +27,11 @@ def _permuted(values, order, place, axis):
     return permute(values)
 
 
-def run(piece, whole, x, states, lengths, constants, masks, weights, reverse):
+def run(piece, x, states, lengths, constants, masks, weights, reverse):
     """Outputs `(steps, batch, units)` and last states of `piece` over all rows, in groups where that is worth it.
 
     Args:
         piece: function `(x, keep, states, constants, masks, weights) -> (outputs, last states)`, of any steps and rows.
-        whole: the same function as it runs best over all rows.
         x: `(steps, batch, width)`.
         states, constants, masks: lists of `(batch, units or width)`.
         lengths: `(batch,)` int.
@@ -68,7 +67,7 @@ def run(piece, whole, x, states, lengths, constants, masks, weights, reverse):
         return [outputs if reverse else tf.where(padding, last[0][None], outputs), *last]
 
     def at_once():
-        outputs, last = whole(x, padding, states, constants, masks, weights)
+        outputs, last = piece(x, padding, states, constants, masks, weights)
         return [outputs, *last]
 
     in_groups = size * tf.reduce_sum(program.padded_steps(sorted_lengths[::size]))

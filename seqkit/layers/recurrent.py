@@ -23,7 +23,7 @@ from seqkit.layers import lengths as rows
 class SimpleRNN(keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` (Elman 1990), same arguments and those of `LSTM`."""
 
-    path, lengths, beside = None, None, 1
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -79,7 +79,7 @@ class LSTM(keras.layers.LSTM):
             [0, 1); `truncate` together with `checkpoint_every`.
     """
 
-    path, lengths, beside = None, None, 1
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -110,7 +110,7 @@ class GRU(keras.layers.GRU):
     `layer_norm` needs `reset_after=True`.
     """
 
-    path, lengths, beside = None, None, 1
+    path = lengths = None
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest

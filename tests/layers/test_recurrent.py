@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqkit import layers
-from seqkit.layers import inner, program
+from seqkit.layers import program
 
 CASES = {
     "simple": ("SimpleRNN", {}),
@@ -142,23 +142,6 @@ def test_large_ragged_batches_run_in_groups_to_the_same_answers_and_gradients(ki
     same(truth, run(ours, x, lengths=lengths, mask=mask))
     first = [rng.normal(size=(18, 5)).astype("float32") for _ in ours.state_size]
     same(run(theirs, x, mask=mask, initial_state=first), run(ours, x, lengths=lengths, initial_state=first))
-
-
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
-@pytest.mark.parametrize("parts", [2, 3])
-def test_a_training_batch_in_parts_learns_as_a_whole_one(kind, parts, monkeypatch):
-    rng = np.random.default_rng(2)
-    x, lengths = rng.normal(size=(25, 9, 3)).astype("float32"), rng.integers(0, 10, 25)
-    theirs, ours = pair(kind, return_sequences=True, return_state=True)
-    mask = tf.constant(np.arange(9) < lengths[:, None])
-    monkeypatch.setattr(inner, "_cores", lambda: parts)
-    with monkeypatch.context() as patched:
-        asked = []
-        side_by_side = program.side_by_side
-        patched.setattr(program, "side_by_side", lambda piece, n, *rest: asked.append(n) or side_by_side(piece, n, *rest))
-        same(run(theirs, x, mask=mask), run(ours, x, mask=mask, training=True))
-        same(run(theirs, x, mask=mask), run(ours, x, lengths=lengths, training=True))
-    assert asked == [parts, parts]
 
 
 @pytest.mark.parametrize("longest, grouped", [(128, True), (40, False)])
