@@ -16,8 +16,11 @@ _HOMES = {
     "build": "seqkit.tasks",
     "models": "seqkit.presets",
     "pipeline": "seqkit.presets",
+    "read_handwriting": "seqkit.presets",
+    "split_lines": "seqkit.pages",
     "Pipeline": "seqkit.pipe",
     "Label": "seqkit.results",
+    "Transcript": "seqkit.results",
 }
 __all__ = sorted(_HOMES)
 

@@ -43,7 +43,8 @@ def export(model, frontend, answer, directory, samples):
 
     Args:
         model: `SequenceModel`; its weights are saved.
-        frontend: its frontend; `signature` names the inputs.
+        frontend: its frontend; `signature` names the inputs, and `signatures`, where it has that, the inputs of each way
+            in, by name.
         answer: the function to save: dict of batched inputs -> dict of batched outputs.
         directory: where to; must not exist, or be empty. (TensorFlow Serving expects `.../name/1`.)
         samples: raw inputs to check the export with.
@@ -69,8 +70,12 @@ def export(model, frontend, answer, directory, samples):
         artifact.frontend = frontend
         batch = {name: tf.constant(value) for name, value in frontend.collate(list(samples)).items()}
         with portable(), _quiet():
-            serve = tf.function(answer, input_signature=[frontend.signature], autograph=False).get_concrete_function()
-            tf.saved_model.save(artifact, str(saved), signatures={"serving_default": serve})
+            forms = getattr(frontend, "signatures", {"serving_default": frontend.signature})
+            serve = {
+                name: tf.function(answer, input_signature=[form], autograph=False).get_concrete_function()
+                for name, form in forms.items()
+            }
+            tf.saved_model.save(artifact, str(saved), signatures=serve)
             expected = {name: value.numpy() for name, value in answer(batch).items()}
         check_servable(saved)
         _ask(saved, batch, questions, answers)

@@ -26,8 +26,11 @@ def mask_of(sequence, lengths):
 
 
 def zero_padding(sequence, lengths):
-    """Sets the padded steps of `(batch, steps, width)` to zero, so that they cannot leak."""
-    return ops.where(mask_of(sequence, lengths)[..., None], sequence, ops.zeros((), sequence.dtype))
+    """Sets the padded steps of `(batch, steps, ...)` to zero, so that they cannot leak."""
+    real = mask_of(sequence, lengths)
+    for _ in sequence.shape[2:]:
+        real = real[..., None]
+    return ops.where(real, sequence, ops.zeros((), sequence.dtype))
 
 
 def masked_mean(sequence, lengths):

@@ -61,7 +61,15 @@ class Pipeline:
 
     def answer(self, batch):
         """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
-        features, lengths = self.frontend(batch)
+        if not hasattr(self.frontend, "placed"):
+            return self._decoded(*self.frontend(batch))
+        features, lengths, starts, widths = self.frontend.placed(batch)
+        answer = self._decoded(features, lengths)
+        for side in {"left", "right"} & set(answer):  # from steps to where they lie on the input
+            answer[side] = starts[:, None] + widths[:, None] * answer[side]
+        return answer
+
+    def _decoded(self, features, lengths):
         states, lengths = self.model.encoder(features, lengths, training=False)
         return self.model.head.decode(states, lengths)
 
@@ -188,6 +196,16 @@ class Pipeline:
             self.task.check(self.config, [y for _, y in examples])
             self._build(self.task.learn(self.config, examples))
 
+    def _adapt(self, assets):
+        """Goes on with other assets: the encoder stays as it is, and of the head what both have."""
+        before = self.model
+        self._build(assets)
+        for weight, source in zip(self.model.encoder.weights, before.encoder.weights):
+            weight.assign(source)
+        self.model.head.inherit(before.head)
+        for name in ("_answer", "_explain"):  # traced with what was there before
+            self.__dict__.pop(name, None)
+
     def pretrain(self, inputs, directory=None, verbose=True, **options):
         """Teaches the encoder the language of unlabelled inputs, before `fit`.
 
@@ -209,7 +227,17 @@ class Pipeline:
             model, self.frontend, examples, options, directory=directory, identity=self._identity(), verbose=verbose
         )
 
-    def fit(self, examples, validation=None, directory=None, verbose=True, watch_gradients=False, **options):
+    def fit(
+        self,
+        examples,
+        validation=None,
+        directory=None,
+        verbose=True,
+        watch_gradients=False,
+        alphabet="keep",
+        freeze=None,
+        **options,
+    ):
         """Trains on labelled examples.
 
         Args:
@@ -221,6 +249,9 @@ class Pipeline:
             verbose: show a progress bar.
             watch_gradients: measure gradients on the first batch of each epoch, and warn where they vanish or explode:
                 afterwards `self.gradients` is a list of `Gradients`, which `plot()`. The training stays the same.
+            alphabet: for a trained pipeline that spells its answers: "keep" its characters, and refuse examples with
+                others; "union" adds those of the examples; "new" has only theirs. What it has learnt of a character stays.
+            freeze: "encoder" trains the head alone.
             **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `training.Options`.
 
         Returns:
@@ -232,23 +263,38 @@ class Pipeline:
         options = self._options(options)
         examples = self._read(examples)
         validation = None if validation is None else self._read(validation)
-        self.learn(examples)
+        if freeze not in (None, "encoder"):
+            raise ValueError(f"freeze must be 'encoder' or None; received {freeze!r}.")
+        if alphabet not in ("keep", "union", "new"):
+            raise ValueError(f"alphabet must be 'keep', 'union' or 'new'; received {alphabet!r}.")
+        if self.assets is None or alphabet == "keep":
+            self.learn(examples)
+        else:
+            self._check_has(self.task, "adapt", "alphabet")
+            self.task.check(self.config, [y for _, y in examples])
+            self._adapt(self.task.adapt(self.config, self.assets, examples, alphabet))
         for pairs in (examples, validation or ()):
             self.frontend.collate([x for x, _ in pairs])
             self.task.check(self.config, [y for _, y in pairs])
+        if hasattr(self.model.head, "check"):
+            self.model.head.check([y for _, y in examples])
         self.gradients = [] if watch_gradients else None
-        history = training.fit(
-            self.model,
-            self.frontend,
-            examples,
-            options,
-            evaluate=None if validation is None else lambda: self.evaluate(validation),
-            augment=self.task.augmentation(self.config) if hasattr(self.task, "augmentation") else None,
-            directory=directory,
-            identity=self._identity(),
-            verbose=verbose,
-            watch=self.gradients,
-        )
+        self.model.encoder.trainable = freeze is None
+        try:
+            history = training.fit(
+                self.model,
+                self.frontend,
+                examples,
+                options,
+                evaluate=None if validation is None else lambda: self.evaluate(validation),
+                augment=self.task.augmentation(self.config) if hasattr(self.task, "augmentation") else None,
+                directory=directory,
+                identity={**self._identity(), "freeze": freeze},
+                verbose=verbose,
+                watch=self.gradients,
+            )
+        finally:
+            self.model.encoder.trainable = True
         if validation is not None:
             self.model.head.calibrate(self([x for x, _ in validation]), [y for _, y in validation])
         return history

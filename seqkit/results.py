@@ -1,8 +1,11 @@
 """What pipelines answer: small frozen dataclasses. Their field names are the exported signature's output names."""
 
+import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageOps
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,14 @@ class Explanation:
         return figure
 
 
-@dataclass(frozen=True)
-class Character:
+class Character(NamedTuple):
     """One character of a transcript.
 
     Attributes:
         character: it.
-        left, right: from where to where it was recognised, in steps of the input, such as pixels of the scaled picture.
-            A network is sure of a character for a moment, so this is where it lies, not how wide it is.
+        left, right: from where to where it was recognised, in pixels of the picture (upright, where a photograph says how
+            it was held), or in steps of an input that is no picture. A network is sure of a character for a moment, so this
+            is where it lies, not how wide it is.
         confidence: its probability there, 0 to 1.
     """
 
@@ -99,8 +102,8 @@ class Transcript:
         """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.
 
         Args:
-            image: the picture that was read, PIL or array `(height, width)` or `(height, width, 3)`, as wide as the
-                positions are counted in; None draws the characters alone.
+            image: the picture that was read: a path, a `PIL.Image`, or an array `(height, width)` or `(height, width, 3)`;
+                None draws the characters alone.
         """
         try:
             from matplotlib import pyplot
@@ -113,6 +116,9 @@ class Transcript:
             figure, (above, below) = pyplot.subplots(
                 2, 1, sharex=True, figsize=(12, 2.2), height_ratios=(2, 1), layout="constrained"
             )
+            if isinstance(image, (str, os.PathLike)):
+                with Image.open(image) as picture:
+                    image = ImageOps.exif_transpose(picture)
             image = np.asarray(image)
             width = image.shape[1]
             above.imshow(image, cmap="gray", aspect="auto", extent=(0, width, 0, 1))

@@ -148,9 +148,10 @@ def prepare(frontend, head, examples):
     if targets[0] is not None:  # encoded all at once, so that those of many ids are all padded alike
         encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
         rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
-    prepared = []
+    batch, prepared = frontend.collate(inputs), []
     for start in range(0, len(examples), 256):
-        features, lengths = (value.numpy() for value in frontend(frontend.collate(inputs[start : start + 256])))
+        part = {name: value[start : start + 256] for name, value in batch.items()}
+        features, lengths = (value.numpy() for value in frontend(part))
         # Copies, or each would keep the padding of its whole chunk in memory.
         prepared += [row[:length].copy() for row, length in zip(features, lengths)]
     return list(zip(prepared, rows))
@@ -192,10 +193,12 @@ def fit(
         ValueError: `directory` holds another run.
         FloatingPointError: the loss is no longer a number.
     """
+    examples = prepare(frontend, model.head, examples)
+    if hasattr(model.head, "check_room"):
+        model.head.check_room([target for _, target in examples], [model.encoder.frames(len(row)) for row, _ in examples])
     if directory is not None:
         directory = Path(directory)
         runs.claim(directory, {"options": asdict(options), "examples": runs.digest(examples), "identity": identity})
-    examples = prepare(frontend, model.head, examples)
     lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
     steps = len(order(lengths, options.batch_steps, options.seed, 0))
     optimizer = _optimizer(options, steps * options.epochs)

@@ -1,9 +1,12 @@
 """One tiny case a task, for the laws: trained in seconds on made-up examples, nothing read from outside the project."""
 
 import functools
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 import seqkit
 from seqkit.pipe import Pipeline
@@ -20,6 +23,9 @@ class Case:
     edges: list  # inputs at the edge of what is allowed: each gets an answer
     refused: list  # (input, what the error says)
     bad_target: str  # a target that is refused
+    epochs: int = 40  # in which it learns two examples by heart
+    batch_steps: int = 64
+    told: Callable = operator.attrgetter("label")  # what an answer says, in the form of a target
 
     def build(self, **settings) -> Pipeline:
         return seqkit.build(self.name, **{**self.settings, **settings})
@@ -27,7 +33,9 @@ class Case:
     def train(self, **options):
         """A new pipeline, trained for a moment; the same each time."""
         pipe = self.build()
-        pipe.fit(self.examples, verbose=False, **{"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, **options})
+        pipe.fit(
+            self.examples, verbose=False, **{"epochs": 2, "batch_steps": self.batch_steps, "learning_rate": 5e-3, **options}
+        )
         return pipe
 
     @functools.cached_property
@@ -99,4 +107,39 @@ STROKES = Case(
     ],
     bad_target="X",
 )
-CASES = [SENTIMENT, STROKES]
+
+
+def printed(text, height=24, ink=0, paper=255):
+    """A line in print, `(height, width)` uint8."""
+    picture = Image.new("L", (20 + 7 * len(text), height), paper)
+    ImageDraw.Draw(picture).text((10, height // 2 - 6), text, ink)
+    return np.asarray(picture)
+
+
+HANDWRITING = Case(
+    name="handwriting-recognition",
+    settings={"height": 16, "filters": (4, 6, 6, 6, 6), "units": 12, "depth": 1, "dropout": 0.0, "order": 2, "beam": 4},
+    examples=[(printed(text), text) for text in ("one film", "a street", "two rows", "last one") * 4],
+    inputs=[printed("one"), printed("a longer line of a film"), printed("two tower"), printed("to", paper=40, ink=230)],
+    edges=[
+        np.zeros((1, 1)),
+        np.full((8, 300), 255, np.uint8),
+        printed("up")[::-1, ::-1],
+        np.tile(printed("one two "), (1, 60)),
+        printed("tiny")[8:16],
+        np.zeros((30, 90, 4), np.uint8),
+        np.random.default_rng(0).integers(0, 256, (40, 200, 3), np.uint8),
+        (printed("one") * 257.0).astype("uint16"),
+    ],
+    refused=[
+        (3.5, "Item 0: expected a picture .*float 3.5"),
+        ("nowhere.png", r"Item 0 \(nowhere.png\): expected the path of a picture"),
+        (b"no picture", "Item 0: expected a whole picture"),
+        (np.zeros((2, 3, 4, 5)), r"Item 0: expected an array .*\(2, 3, 4, 5\)"),
+    ],
+    bad_target=" ",
+    epochs=150,
+    batch_steps=512,
+    told=operator.attrgetter("text"),
+)
+CASES = [SENTIMENT, STROKES, HANDWRITING]

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import CASES, printed
 
 import seqkit
 
 RECIPES = Path(__file__).parent.parent / "pipelines"
-SMOKE = {"sentiment": ("good film", "positive"), "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7")}  # what has been learnt
+SMOKE = {  # what has been learnt
+    "handwriting": (printed("good"), "good"),
+    "sentiment": ("good film", "positive"),
+    "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7"),
+}
 
 
 def load(name):
@@ -28,8 +33,10 @@ def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(seqkit.__file__).parent.parent)}
     found = subprocess.run([*command, *where], capture_output=True, text=True, env=environment)
     assert found.returncode == 0, found.stderr
-    given, label = SMOKE[recipe]
-    assert seqkit.pipeline(tmp_path / "model")(given).label == label
+    given, told = SMOKE[recipe]
+    pipe = seqkit.pipeline(tmp_path / "model")
+    (case,) = (case for case in CASES if case.name == pipe.task.NAME)
+    assert case.told(pipe(given)) == told
 
 
 @pytest.mark.parametrize(

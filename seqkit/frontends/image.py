@@ -93,6 +93,15 @@ class ImageFrontend(tf.Module):
             Features `(batch, steps, height)` float32 from 0 (paper) to 1 (ink), and lengths `(batch,)` int32, each at
             least 1. A page without ink is a white line as long as its two margins.
         """
+        return self.placed(batch)[:2]
+
+    def placed(self, batch):
+        """Reads lines, and says where on their pictures they lie.
+
+        Returns:
+            Features and lengths as of a call; and two `(batch,)` float32: where the first step begins, in pixels from the
+            picture's left side, and how many pixels a step is wide.
+        """
         if "image_bytes" in batch:
             return self._read_files(batch["image_bytes"])
         return self._read_pixels(batch["pixels"], batch["sizes"])
@@ -106,12 +115,13 @@ class ImageFrontend(tf.Module):
         return self._lines(lambda item: item[0][: item[1][0], : item[1][1]], (pixels, tf.maximum(sizes, 1)))
 
     def _lines(self, decode, items):
-        spec = tf.RaggedTensorSpec((None, self.height), tf.float32, ragged_rank=0)
-        lines = tf.map_fn(lambda item: line(grey(decode(item)), self.height), items, fn_output_signature=spec)
+        number = tf.TensorSpec((), tf.float32)
+        spec = (tf.RaggedTensorSpec((None, self.height), tf.float32, ragged_rank=0), number, number)
+        lines, starts, widths = tf.map_fn(lambda item: line(grey(decode(item)), self.height), items, fn_output_signature=spec)
         lines = lines.with_values(tf.reshape(lines.values, (-1, self.height)))  # no items have no shape
         shape = tf.stack([-1, tf.maximum(lines.bounding_shape()[1], 1), self.height])
         features = tf.ensure_shape(lines.to_tensor(shape=shape), (None, None, self.height))
-        return features, tf.cast(lines.row_lengths(), tf.int32)
+        return features, tf.cast(lines.row_lengths(), tf.int32), starts, widths
 
 
 def read_picture(item, label):
@@ -242,7 +252,8 @@ def line(shades, height):
         height: int, pixels.
 
     Returns:
-        `(steps, height)` float32 from 0 (paper) to 1 (ink), at least one step.
+        `(steps, height)` float32 from 0 (paper) to 1 (ink), at least one step; the column where the first begins; and how
+        many columns a step is wide.
     """
     ink = _ink(shades)
     size = tf.cast(tf.shape(ink), tf.float32)
@@ -268,7 +279,8 @@ def line(shades, height):
     resized = _resampled(tf.transpose(resized), steps, scale, start)
     strongest = tf.math.divide_no_nan(tf.reduce_sum(resized * resized), tf.reduce_sum(resized))
     seen = tf.minimum(strength / FAINTEST, 1.0)
-    return tf.ensure_shape(tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen, (None, height))
+    features = tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen
+    return tf.ensure_shape(features, (None, height)), start, 1.0 / scale
 
 
 def _ink(shades):

@@ -22,14 +22,8 @@ _LEAST = 1e-6  # a confidence is kept this far from 0 and 1, so that it has a lo
 
 
 def frames_needed(text):
-    """Frames that a path spelling `text` has at least: one a character, and a blank between two that are the same."""
-    text = nfc(text)
+    """Frames that a path spelling `text` (characters or ids) has at least: one each, and a blank between two alike."""
     return len(text) + sum(first == second for first, second in itertools.pairwise(text))
-
-
-def impossible(text, frames):
-    """Whether CTC cannot spell `text` in so few frames: its loss would be infinite."""
-    return frames_needed(text) > frames
 
 
 @keras.saving.register_keras_serializable("seqkit")
@@ -86,29 +80,48 @@ class CTCHead(layers.Layer):
         ids, lengths = self.tokenizer.encode(tf.constant([nfc(text.decode()) for text in y.numpy()], tf.string))
         return {"ids": ids, "lengths": lengths}
 
-    def check(self, targets, lengths=None):
-        """Refuses texts that cannot be learnt.
-
-        Args:
-            targets: list of `str`.
-            lengths: list of int, the frames that each has; None asks for the characters alone.
-
-        Raises:
-            ValueError: a character is outside the alphabet, or a text needs more frames than it has.
-        """
+    def check(self, targets):
+        """Refuses the first of the texts, list of `str`, that has a character outside the alphabet: ValueError."""
         for place, text in enumerate(targets):
             ids = self.tokenizer.ids(text)
             if UNKNOWN in ids:
                 at = ids.index(UNKNOWN)
                 raise ValueError(
                     f"Example {place}: its text has {nfc(text)[at]!r} at place {at}, which is outside the alphabet of "
-                    f"{len(self.tokenizer.characters)} characters. Leave the example out, or learn the alphabet with it."
+                    f"{len(self.tokenizer.characters)} characters. Leave the example out, or learn the alphabet with it: "
+                    'fit(..., alphabet="union").'
                 )
-            if lengths is not None and impossible(text, lengths[place]):
+
+    def check_room(self, targets, frames):
+        """Refuses the first text that its frames are too few for.
+
+        Args:
+            targets: list of dicts, rows of `targets`.
+            frames: list of int, how many each has.
+
+        Raises:
+            ValueError: a text needs more frames than it has; the message says which.
+        """
+        for place, (target, given) in enumerate(zip(targets, frames)):
+            ids = target["ids"][: target["lengths"]].tolist()
+            if frames_needed(ids) > given:
                 raise ValueError(
-                    f"Example {place}: its text of {len(ids)} characters needs {frames_needed(text)} frames; the input "
-                    f"gives {lengths[place]}. Leave the example out, or check that input and text belong together."
+                    f"Example {place}: its text of {len(ids)} characters needs {frames_needed(ids)} frames; the input "
+                    f"gives {given}. Leave the example out, or check that input and text belong together."
                 )
+
+    def inherit(self, other):
+        """Takes over what another `CTCHead` has learnt of the characters that both know; both must be built."""
+        shared = [
+            place for place, character in enumerate(self.tokenizer.characters, 1) if character in other.tokenizer.characters
+        ]
+        theirs = [other.tokenizer.characters.index(self.tokenizer.characters[place - 1]) + 1 for place in shared]
+        for weight, source in zip(self.dense.weights, other.dense.weights):
+            values = weight.numpy()
+            values[..., [PAD, *shared]] = source.numpy()[..., [PAD, *theirs]]
+            weight.assign(values)
+        self.slope.assign(other.slope)
+        self.offset.assign(other.offset)
 
     def call(self, states, lengths, targets=None, training=False):
         """states `(batch, frames, width)` -> `{"log_probs": (batch, frames, symbols) float32, "lengths": (batch,)}`."""
@@ -130,8 +143,8 @@ class CTCHead(layers.Layer):
 
         Returns:
             `text` `(batch,)` strings; `score` `(batch,)`; `characters` `(batch, longest)` strings, "" in the padding, with
-            `left`, `right` and `confidence` `(batch, longest)`, 0 there; `alternatives` `(batch, n)` strings, best first,
-            and `alternative_scores` `(batch, n)`; numbers are float32.
+            `left`, `right` (in steps) and `confidence` `(batch, longest)`, of no meaning there; `alternatives` `(batch, n)`
+            strings, best first, and `alternative_scores` `(batch, n)`; numbers are float32.
         """
         outputs = self(states, lengths)
         log_probs, lengths = outputs["log_probs"], outputs["lengths"]

@@ -8,10 +8,15 @@ and, where training varies what it shows, `augmentation(config)`, which gives `t
 import dataclasses
 
 from seqkit.pipe import Pipeline
-from seqkit.tasks import sentiment, strokes
+from seqkit.tasks import handwriting, sentiment, strokes
 
-TASKS = {task.NAME: task for task in (sentiment, strokes)}
-ALIASES = {"sentiment": sentiment.NAME, "text-classification": sentiment.NAME, "strokes": strokes.NAME}
+TASKS = {task.NAME: task for task in (handwriting, sentiment, strokes)}
+ALIASES = {
+    "handwriting": handwriting.NAME,
+    "sentiment": sentiment.NAME,
+    "strokes": strokes.NAME,
+    "text-classification": sentiment.NAME,
+}
 
 
 def task_named(name):

@@ -1,0 +1,107 @@
+"""Handwriting: the picture of a text line -> its text."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from seqkit import language_model
+from seqkit.augment import LineAugmentation
+from seqkit.encoders.image import SCALE, LineEncoder
+from seqkit.frontends.image import ImageFrontend
+from seqkit.heads.ctc import CTCHead
+from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
+
+NAME = "handwriting-recognition"
+INPUTS, TARGET = ("image",), "text"  # the columns of a manifest
+
+
+def _drawn(text):
+    """A line in print, `(24, width)` uint8."""
+    picture = Image.new("L", (20 + 7 * len(text), 24), 255)
+    ImageDraw.Draw(picture).text((10, 6), text, 0)
+    return np.asarray(picture)
+
+
+SAMPLES = (_drawn("A line to read"), _drawn("another, of a different width"), _drawn(""))
+
+
+@dataclass(frozen=True)
+class Config:
+    """What fixes a handwriting pipeline before it is trained."""
+
+    height: int = 48  # pixels that a line is scaled to
+    filters: tuple = (16, 32, 64, 96, 96)  # channels after each convolution
+    units: int = 192  # in each direction
+    depth: int = 3  # bidirectional layers
+    dropout: float = 0.3  # of the channels that each recurrent layer and the head read
+    order: int = 6  # characters in the longest n-gram of the language model; 0 for no language model
+    beam: int = 16  # texts kept at each frame; 1, without a language model, is the greedy search
+    candidates: int = 12  # characters tried at each frame
+    weight: float = 0.5  # of the language model
+    bonus: float = 0.0  # for each character, in log probability
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, lowest, highest in (
+            ("height", 8, 512),
+            ("units", 1, 1 << 14),
+            ("depth", 1, 64),
+            ("order", 0, 8),
+            ("beam", 1, 1 << 10),
+            ("candidates", 1, 1 << 10),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not lowest <= value <= highest:
+                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
+
+
+def check(config, targets):
+    """Raises ValueError for the first target that is not a text of at least one character."""
+    for place, target in enumerate(targets):
+        if not isinstance(target, str) or not target.strip():
+            raise ValueError(f"Example {place}: expected the line's text, of at least one character; received {target!r:.80}.")
+
+
+def learn(config, examples):
+    """Learns from `(image, text)` pairs what has to be known before there are weights: alphabet and language model."""
+    texts = [text for _, text in examples]
+    return _assets(config, learn_alphabet(texts), texts)
+
+
+def adapt(config, assets, examples, alphabet):
+    """The assets for going on with other examples, `alphabet` being "union" (characters of both) or "new" (theirs alone)."""
+    texts = [text for _, text in examples]
+    known = CharacterTokenizer(learn_alphabet(texts))
+    if alphabet == "new":
+        return _assets(config, known.alphabet, texts)
+    union = CharacterTokenizer(assets["alphabet.json"]).union(known)
+    return _assets(config, union.alphabet, texts, assets.get("language_model.npz"))
+
+
+def _assets(config, alphabet, texts, before=None):
+    assets = {"alphabet.json": alphabet}
+    if config.order:
+        tokenizer = CharacterTokenizer(alphabet)
+        assets["language_model.npz"] = language_model.learn(texts, tokenizer, config.order, before)
+    return assets
+
+
+def build(config, assets):
+    """The three parts of the pipeline: frontend, encoder, head."""
+    head = CTCHead(
+        CharacterTokenizer(assets["alphabet.json"]),
+        language_model.LanguageModel(assets["language_model.npz"]) if config.order else None,
+        beam=config.beam,
+        candidates=config.candidates,
+        weight=config.weight,
+        bonus=config.bonus,
+        scale=SCALE,
+        dropout=config.dropout,
+    )
+    return ImageFrontend(config.height), LineEncoder(config.filters, config.units, config.depth, config.dropout), head
+
+
+def augmentation(config):
+    """What varies the lines while training."""
+    return LineAugmentation()
