@@ -1,4 +1,4 @@
-"""The command line: `seqkit sentiment | train | evaluate | export | check | models`.
+"""The command line: `seqkit sentiment | handwriting | train | evaluate | export | check | models`.
 
 Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
 it came from.
@@ -78,9 +78,38 @@ def sentiment(source, model, as_json, batch_size):
 
 
 @main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path())
+@click.option("--model", default="handwriting-recognition", help="A bundled name, or a directory that was saved.")
+@click.option("--pages", is_flag=True, help="Each picture holds several lines, one below the other.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+@click.option("--batch-size", default=16, type=click.IntRange(1), help="Lines read at once.")
+def handwriting(images, model, pages, as_json, batch_size):
+    """Read lines of handwriting.
+
+    IMAGES are files, each the picture of one line.
+    """
+    pipe = _quietly(lambda: seqkit.pipeline(model))
+    names, lines = list(images), [Path(image) for image in images]
+    if pages:
+        split = [(f"{image}:{place}", line) for image in lines for place, line in enumerate(seqkit.split_lines(image), 1)]
+        names, lines = [name for name, _ in split], [line for _, line in split]
+    answers = _quietly(lambda: pipe(lines, batch_size=batch_size))
+    if as_json:
+        for name, answer in zip(names, answers):
+            told = dataclasses.asdict(answer)
+            told["characters"] = [character._asdict() for character in answer.characters]
+            click.echo(json.dumps({"image": name, **told}, ensure_ascii=False))
+        return
+    table = Table("image", "score", "text")
+    for name, answer in zip(names, answers):
+        table.add_row(_shown(name), f"{answer.score:.2f}", _shown(answer.text))
+    Console().print(table)
+
+
+@main.command()
 @click.argument("task")
-@click.argument("examples", type=click.Path(exists=True, dir_okay=False))
-@click.option("--validation", type=click.Path(exists=True, dir_okay=False), help="Held-out examples.")
+@click.argument("examples", type=click.Path(exists=True))
+@click.option("--validation", type=click.Path(exists=True), help="Held-out examples.")
 @click.option("--output", required=True, type=click.Path(file_okay=False), help="Where the pipeline is saved.")
 @click.option("--run", "directory", type=click.Path(file_okay=False), help="Checkpoints and logs; goes on if broken.")
 @click.option("--watch-gradients", is_flag=True, help="Warn where gradients vanish or explode.")
@@ -88,7 +117,9 @@ def sentiment(source, model, as_json, batch_size):
 def train(task, examples, validation, output, directory, watch_gradients, settings):
     """Train a pipeline on a manifest, and save it.
 
-    EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label`.
+    EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label` (for handwriting `image` and
+    `text`, for strokes `points` and `label`); for handwriting also a directory of .png and .gt.txt, of PAGE or ALTO XML, or
+    IAM's lines.txt.
     """
     config, options = {}, {}
     known = _quietly(_option_names)
@@ -105,7 +136,7 @@ def train(task, examples, validation, output, directory, watch_gradients, settin
 
 @main.command()
 @click.argument("model")
-@click.argument("examples", type=click.Path(exists=True, dir_okay=False))
+@click.argument("examples", type=click.Path(exists=True))
 def evaluate(model, examples):
     """Score a pipeline on a manifest; prints JSON."""
     click.echo(json.dumps(_quietly(lambda: seqkit.pipeline(model)).evaluate(examples)))
@@ -183,9 +214,13 @@ def _print_labels(texts, answers):
     table = Table("label", "score", "text")
     for text, answer in zip(texts, answers):
         colour = {"positive": "green", "negative": "red"}.get(answer.label, "default")
-        shown = text if len(text) <= 200 else f"{text[:200]}…"
-        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", Text(_printable(shown)))  # Text: not markup
+        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", _shown(text))
     Console().print(table)
+
+
+def _shown(text):
+    """A text as a table shows it: not too long, and not as markup."""
+    return Text(_printable(text if len(text) <= 200 else f"{text[:200]}…"))
 
 
 def _printable(text):

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
-from cases import SENTIMENT
+from cases import HANDWRITING, SENTIMENT
 from click.testing import CliRunner
+from PIL import Image
 
 from seqkit import cli
 
@@ -49,6 +51,31 @@ def test_the_table_shows_text_as_it_is(model):
     result = run("sentiment", "plain [bold]story[/bold]\x1b[31m", "--model", model)
     assert "[bold]story[/bold]" in result.stdout and "\x1b" not in result.stdout
     assert "neutral" in result.stdout
+
+
+def test_pictures_of_lines_and_of_pages(tmp_path):
+    HANDWRITING.pipe.save(tmp_path / "model")
+    names = []
+    for place, image in enumerate(HANDWRITING.inputs):
+        names.append(str(tmp_path / f"{place}.png"))
+        Image.fromarray(image).save(names[-1])
+    expected = HANDWRITING.pipe(names)
+    found = lines(run("handwriting", *names, "--model", tmp_path / "model", "--json"))
+    assert [line["image"] for line in found] == names
+    assert [line["text"] for line in found] == [answer.text for answer in expected]
+    assert [character["left"] for character in found[0]["characters"]] == pytest.approx(
+        [character.left for character in expected[0].characters], abs=1e-3
+    )
+    table = run("handwriting", names[0], "--model", tmp_path / "model").stdout
+    assert expected[0].text in table and f"{expected[0].score:.2f}" in table
+    page = np.full((100, 300), 255, np.uint8)
+    for top, image in ((10, HANDWRITING.inputs[0]), (60, HANDWRITING.inputs[2])):
+        page[top : top + image.shape[0], : image.shape[1]] = image
+    Image.fromarray(page).save(tmp_path / "page.png")
+    found = lines(run("handwriting", tmp_path / "page.png", "--pages", "--model", tmp_path / "model", "--json"))
+    assert [line["image"] for line in found] == [f"{tmp_path / 'page.png'}:{place}" for place in (1, 2)]
+    result = run("handwriting", names[0], tmp_path / "none.png", "--model", tmp_path / "model")
+    assert result.exit_code == 2 and "Item 1 (none.png): expected the path of a picture" in result.stderr
 
 
 def test_train_evaluate_and_export(tmp_path):
