@@ -16,7 +16,6 @@ _HOMES = {
     "build": "seqkit.tasks",
     "models": "seqkit.presets",
     "pipeline": "seqkit.presets",
-    "read_handwriting": "seqkit.presets",
     "split_lines": "seqkit.pages",
     "Pipeline": "seqkit.pipe",
     "Label": "seqkit.results",

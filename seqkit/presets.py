@@ -73,11 +73,3 @@ _once = functools.cache(pipeline)
 def analyze_sentiment(text):
     """The sentiment of English text, by the bundled model: one `str` -> a `Label`, a list -> a list."""
     return _once("sentiment-analysis")(text)
-
-
-def read_handwriting(image):
-    """The text of a line written by hand in French, by the bundled model: one picture -> a `Transcript`, a list -> a list.
-
-    A picture is a path, the bytes of a PNG or JPEG, a `PIL.Image` or an array.
-    """
-    return _once("handwriting-recognition")(image)

@@ -43,7 +43,7 @@ def _loop(steps, body, carried, lists):
         whole,
         (0, tuple(carried), tuple(lists)),
         maximum_iterations=steps,
-        parallel_iterations=1,
+        parallel_iterations=10,
     )
     return carried, [a.stack() for a in lists]
 
@@ -64,12 +64,22 @@ def _shared(keep, d_states):
     return [d - o for d, o in zip(d_states, old)], old
 
 
-def advanced(step, x, states, constants, matrices, biases):
-    """What the backward loop needs of one step, and the states after it."""
+def _products(step, x, states, constants, matrices, biases):
     products = []
     for operand, matrix, bias in zip(step.operands, matrices, biases):
         product = tf.matmul(operand(x, products, states, constants), matrix)
         products.append(product if bias is None else product + bias)
+    return products
+
+
+def advanced(step, x, states, constants, matrices, biases):
+    """The states after one step."""
+    return step.advance(x, _products(step, x, states, constants, matrices, biases), states, constants)
+
+
+def _kept_and_advanced(step, x, states, constants, matrices, biases):
+    """What the backward loop needs of one step, and the states after it."""
+    products = _products(step, x, states, constants, matrices, biases)
     if step.gates is None:
         return products, step.advance(x, products, states, constants)
     gates = step.gates(x, products)
@@ -85,7 +95,7 @@ def _forward(step, x, states, keep, constants, matrices, biases, reverse):
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        kept, new = advanced(step, inputs.read(t), states, constants, matrices, biases)
+        kept, new = _kept_and_advanced(step, inputs.read(t), states, constants, matrices, biases)
         if keeps is not None:
             new = mixed(keeps.read(t), new, states)
         return new, [*new, *kept], t
@@ -166,7 +176,7 @@ def answer(step, x, project, states, keep, constants, matrices, biases, reverse)
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        new = advanced(step, project(inputs.read(t)), states, constants, matrices, biases)[1]
+        new = advanced(step, project(inputs.read(t)), states, constants, matrices, biases)
         if keeps is not None:
             new = mixed(keeps.read(t), new, states)
         return new, new[:1], t

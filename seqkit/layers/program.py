@@ -33,8 +33,11 @@ def projected(x, masks, kernel, bias, gain):
 
 
 def plain(step, x, states, keep, constants, masks, weights, reverse):
-    """As ops of the graph that is being traced, or at once in eager Python."""
-    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=False)
+    """As ops of the graph that is being traced, or at once in eager Python.
+
+    Inputs are projected inside the loop, where TensorFlow runs some steps ahead with them on another core.
+    """
+    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=True)
 
 
 def _recording():
@@ -165,7 +168,7 @@ def watched(step, x, states, keep, constants, masks, weights, reverse, cut=None)
         t = len(every) - 1 - k if reverse else k
         if cut and k and (t + 1 if reverse else t) % cut == 0:
             states = [tf.stop_gradient(state) for state in states]
-        new = loop.advanced(step, x[t], states, [*constants, *parameters], matrices, biases)[1]
+        new = loop.advanced(step, x[t], states, [*constants, *parameters], matrices, biases)
         states = new if keep is None else loop.mixed(keep[t], new, states)
         every[t] = states[0]
     return tf.stack(every), list(states), every
