@@ -13,7 +13,7 @@ import seqkit
 
 RECIPES = Path(__file__).parent.parent / "pipelines"
 SMOKE = {  # what has been learnt
-    "handwriting": (printed("good"), "good"),
+    "handwriting": (printed("good film"), "good film"),
     "sentiment": ("good film", "positive"),
     "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7"),
 }

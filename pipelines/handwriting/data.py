@@ -32,4 +32,4 @@ def printed(text):
     return np.asarray(picture)
 
 
-MADE_UP = [(printed(text), text) for text in ("good film", "dull book", "a film", "a book", "good", "dull") * 6]
+MADE_UP = [(printed(text), text) for text in ("good film", "sad plays", "new books") * 12]
