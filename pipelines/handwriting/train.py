@@ -74,7 +74,7 @@ def main():
     pipe.learn(train)
     reader = searching(pipe, **GREEDY)
     reader.fit(train, validation=dev, directory=arguments.run, **training)
-    searches = [searching(reader, **{**vars(pipe.config), **search}) for search in SEARCHES]
+    searches = [searching(reader, **{**vars(pipe.config), **search}) for search in SEARCHES[: 2 if arguments.smoke else None]]
     pipe = max(searches, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
     pipe.model.head.calibrate(pipe([x for x, _ in dev]), [y for _, y in dev])
     pipe.save(arguments.output, half=True)
