@@ -17,7 +17,7 @@ FLOORS = [
     {"tasks"},
     {"presets"},
     {""},
-    {"cli"},
+    {"cli", "recipes"},
 ]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, printed
+from cases import CASES, SENTIMENT, printed
 
 import seqkit
+from seqkit import recipes
 
 RECIPES = Path(__file__).parent.parent / "pipelines"
 SMOKE = {  # what has been learnt
@@ -37,6 +38,16 @@ def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
     pipe = seqkit.pipeline(tmp_path / "model")
     (case,) = (case for case in CASES if case.name == pipe.task.NAME)
     assert case.told(pipe(given)) == told
+
+
+def test_evaluating_puts_the_test_scores_on_the_card(tmp_path, monkeypatch, capsys):
+    SENTIMENT.pipe.save(tmp_path / "model", card="# A card\n\n## Scores on the test split\n\nthose of the last time")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--evaluate", "--output", str(tmp_path / "model")])
+    recipes.main(tmp_path / "train.py", "none", None, lambda pipe, split: {"split": split, "units": pipe.config.units})
+    scores = '{\n "split": "test",\n "units": 8\n}'
+    assert capsys.readouterr().out == scores + "\n"
+    card = (tmp_path / "model" / "CARD.md").read_text()
+    assert card == f"# A card\n\n## Scores on the test split\n\n```json\n{scores}\n```\n"
 
 
 @pytest.mark.parametrize(

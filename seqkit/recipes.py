@@ -1,0 +1,70 @@
+"""The command line that the recipes share: train a pipeline and save it with its card, or score the one that was saved.
+
+Convention: a recipe is `pipelines/NAME/train.py` with a `card.md` beside it, whose places in braces are filled in: command,
+commit, seed, minutes, machine, dev (the scores on the dev split), and what the recipe itself has to say. `--smoke` runs the
+same steps on made-up examples; `--evaluate` is the one way to the test split.
+Left out: data, settings and scores, which are the recipe's.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import seqkit
+
+TEST = "## Scores on the test split"
+
+
+def main(recipe, bundled, train, scores):
+    """Reads the command line and does as it says.
+
+    Args:
+        recipe: path of the recipe's `train.py`.
+        bundled: name of the weights it makes.
+        train: function `(run, smoke) -> (pipeline, facts)` of the directory that the run is kept in and of whether to run
+            on made-up examples; facts are a dict of what else the card says.
+        scores: function `(pipeline, split) -> dict`, the scores on "dev" or "test".
+    """
+    folder = Path(recipe).parent
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    output = Path(seqkit.__file__).parent / "weights" / bundled
+    parser.add_argument("--output", type=Path, default=output, help="where the pipeline is saved")
+    parser.add_argument("--run", type=Path, default=Path("runs") / folder.name, help="checkpoints and logs; resumes")
+    parser.add_argument("--evaluate", action="store_true", help="only score the saved pipeline on the test split")
+    parser.add_argument("--smoke", action="store_true", help="a minute's run on made-up examples")
+    arguments = parser.parse_args()
+    card = arguments.output / "CARD.md"
+    if arguments.evaluate:
+        found = scores(seqkit.pipeline(arguments.output), "test")
+        card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{_section(found)}")
+        print(json.dumps(found, indent=1))
+        return
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=folder)
+    began = time.monotonic()
+    pipe, facts = train(arguments.run, arguments.smoke)
+    pipe.save(arguments.output, half=True)
+    told = (
+        (folder / "card.md")
+        .read_text()
+        .format(
+            command=f"SEQKIT_DATA=data python pipelines/{folder.name}/train.py" + " --smoke" * arguments.smoke,
+            commit=commit.stdout.strip() or "unknown",
+            seed=pipe.config.seed,
+            minutes=round((time.monotonic() - began) / 60),
+            machine=f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
+            # Of the weights as they were stored.
+            dev="" if arguments.smoke else _section(scores(seqkit.pipeline(arguments.output), "dev")),
+            **facts,
+        )
+    )
+    card.write_text(told)
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
+
+
+def _section(found):
+    return f"```json\n{json.dumps(found, indent=1)}\n```\n"
