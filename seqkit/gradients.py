@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkit.layers import watched
+from seqkit.results import drawing
 
 # Between the quarter of the steps nearest the loss and the farthest: a factor at which the farthest teach nothing any more,
 # or nothing but them is heard.
@@ -41,10 +42,7 @@ class Gradients:
 
     def plot(self):
         """Draws the norms by layer and by time step, on log scales; returns the matplotlib figure."""
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
+        pyplot = drawing()
         bars = 0.8 + 0.25 * len(self.layers)
         figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(9, bars + 3.8), height_ratios=(bars, 3.2), layout="constrained")
         upper.barh(list(self.layers), list(self.layers.values()), color="tab:blue")

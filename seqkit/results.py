@@ -8,6 +8,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 
+def drawing():
+    """`matplotlib.pyplot`; an ImportError that says what to install where it is not."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
+    return pyplot
+
+
 @dataclass(frozen=True)
 class Label:
     """One answer of several possible ones.
@@ -46,10 +55,7 @@ class Explanation:
 
     def plot(self):
         """Draws each word's evidence and attention side by side; returns the matplotlib figure."""
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
+        pyplot = drawing()
         size = (7, 1.2 + 0.25 * len(self.tokens))
         figure, (left, right) = pyplot.subplots(1, 2, sharey=True, figsize=size, width_ratios=(3, 1), layout="constrained")
         places = range(len(self.tokens))
@@ -105,10 +111,7 @@ class Transcript:
             image: the picture that was read: a path, a `PIL.Image`, or an array `(height, width)` or `(height, width, 3)`;
                 None draws the characters alone.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError("Drawing needs matplotlib: pip install 'seqkit[plot]'.") from error
+        pyplot = drawing()
         if image is None:
             figure, below = pyplot.subplots(figsize=(12, 0.9), layout="constrained")
             width = max([character.right for character in self.characters], default=1.0) * 1.02

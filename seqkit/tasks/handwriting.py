@@ -10,6 +10,7 @@ from seqkit.augment import LineAugmentation
 from seqkit.encoders.image import SCALE, LineEncoder
 from seqkit.frontends.image import ImageFrontend
 from seqkit.heads.ctc import CTCHead
+from seqkit.tasks.fields import check_whole
 from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
 
 NAME = "handwriting-recognition"
@@ -43,17 +44,15 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        for name, lowest, highest in (
+        check_whole(
+            self,
             ("height", 8, 512),
             ("units", 1, 1 << 14),
             ("depth", 1, 64),
             ("order", 0, 8),
             ("beam", 1, 1 << 10),
             ("candidates", 1, 1 << 10),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not lowest <= value <= highest:
-                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
+        )
 
 
 def check(config, targets):

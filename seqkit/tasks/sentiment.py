@@ -8,10 +8,12 @@ from seqkit.frontends.text import TextFrontend
 from seqkit.heads.label import LabelHead
 from seqkit.heads.neighbours import NeighboursHead
 from seqkit.layers.ngrams import NgramVotes
+from seqkit.tasks.fields import check_labels, check_whole
 from seqkit.tokenizers import SentencePieceTokenizer, train_sentencepiece
 from seqkit.training import prepare
 
 NAME = "sentiment-analysis"
+check = check_labels
 INPUTS, TARGET = ("text",), "label"  # the columns of a manifest
 SAMPLES = ("A film of rare warmth.", "It never works, and nobody answers the phone.", "Ünïcödé 😀 <br /> 12", "")
 
@@ -37,23 +39,14 @@ class Config:
 
     def __post_init__(self):
         # Three ids of 16 bits each name an n-gram.
-        for name, lowest, highest in (
+        check_whole(
+            self,
             ("vocabulary", 5, 1 << 16),
             ("width", 1, 1 << 14),
             ("units", 1, 1 << 14),
             ("depth", 1, 64),
             ("ngrams", 0, 1 << 24),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not lowest <= value <= highest:
-                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
-
-
-def check(config, targets):
-    """Raises ValueError for the first target that is not one of the labels."""
-    for place, target in enumerate(targets):
-        if target not in config.labels:
-            raise ValueError(f"Example {place}: unknown label {target!r}; expected one of {list(config.labels)}.")
+        )
 
 
 def learn(config, examples):

@@ -7,8 +7,10 @@ from seqkit.encoders.recurrent import CommitteeEncoder, RecurrentEncoder
 from seqkit.frontends.strokes import StrokesFrontend, deform
 from seqkit.heads.committee import CommitteeHead
 from seqkit.heads.label import LabelHead
+from seqkit.tasks.fields import check_labels, check_whole
 
 NAME = "stroke-recognition"
+check = check_labels
 INPUTS, TARGET = ("points",), "label"  # the columns of a manifest
 SAMPLES = ([(0, 0), (1, 2), (3, 1)], [[(0, 0), (0, 9)], [(-3, 5), (4, 5), (4, 6)]], [(7, 7)])
 
@@ -32,19 +34,9 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        for name, lowest, highest in (("units", 1, 1 << 14), ("depth", 1, 64), ("members", 1, 64)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not lowest <= value <= highest:
-                raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
+        check_whole(self, ("units", 1, 1 << 14), ("depth", 1, 64), ("members", 1, 64))
         if not 0.001 <= self.spacing <= 1:
             raise ValueError(f"spacing must be from 0.001 to 1 side of the box; received {self.spacing!r}.")
-
-
-def check(config, targets):
-    """Raises ValueError for the first target that is not one of the labels."""
-    for place, target in enumerate(targets):
-        if target not in config.labels:
-            raise ValueError(f"Example {place}: unknown label {target!r}; expected one of {list(config.labels)}.")
 
 
 def learn(config, examples):
