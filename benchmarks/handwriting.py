@@ -75,9 +75,10 @@ def pytorch():
             super().__init__()
             self.convolutions, self.norms, height, channels = torch.nn.ModuleList(), torch.nn.ModuleList(), HEIGHT, 1
             for count, (_, lower) in zip(FILTERS, POOLS):
+                height //= lower
                 self.convolutions.append(torch.nn.Conv2d(channels, count, 3, padding=1, bias=False))
                 self.norms.append(torch.nn.LayerNorm([height, count]))
-                height, channels = height // lower, count
+                channels = count
             self.drop = torch.nn.Dropout1d(0.3)
             self.recurrent = torch.nn.LSTM(height * channels, UNITS, DEPTH, batch_first=True, bidirectional=True, dropout=0.3)
             self.last = torch.nn.Linear(2 * UNITS, SYMBOLS)
@@ -85,9 +86,8 @@ def pytorch():
         def forward(self, features):
             image = features[:, None]
             for convolution, norm, pool in zip(self.convolutions, self.norms, POOLS):
-                image = convolution(image)
-                image = norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-                image = torch.nn.functional.max_pool2d(torch.relu(image), pool)
+                image = torch.nn.functional.max_pool2d(convolution(image), pool)
+                image = torch.relu(norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
             states = image.permute(0, 2, 3, 1).flatten(2)
             states = self.drop(states.transpose(1, 2)).transpose(1, 2)
             return torch.log_softmax(self.last(self.recurrent(states)[0]), -1)

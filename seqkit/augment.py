@@ -21,10 +21,10 @@ class LineAugmentation:
     """How far lines may be changed, each a range around no change. The defaults are for handwriting."""
 
     slant: float = 0.4  # tangent of the angle, to either side
-    stretch: float = 0.2  # of the width: up to so much longer, or as many times shorter
-    scale: float = 0.1  # of the height: up to so much taller, or as many times lower
+    stretch: float = 0.3  # of the width: up to so much longer, or as many times shorter
+    scale: float = 0.15  # of the height: up to so much taller, or as many times lower
     shift: float = 0.05  # up or down, in heights
-    wave: float = 0.04  # amplitude of a rise and fall of the baseline, in heights
+    wave: float = 0.05  # amplitude of a rise and fall of the baseline, in heights
     thickness: float = 0.4  # of a pixel that strokes grow or shrink at either side
     ink: float = 0.5  # how much darker or fainter half-grey becomes, in quarters of the contrast
     blur: float = 0.5  # share of a blur of 1 pixel

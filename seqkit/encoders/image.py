@@ -14,9 +14,10 @@ SCALE = 4  # the product of the first: pixel columns in a state
 class LineEncoder(layers.Layer):
     """Convolutions, then a stack of bidirectional LSTMs (Shi, Bai and Yao, 2017, "CRNN"; Puigcerver, 2017).
 
-    Each convolution's padding is set to zero again, and its windows lie where they lie whatever the width of the batch; so a
-    line's states are those it has alone. Normalisation is over the height and channels of one step (Ba, Kiros and Hinton,
-    2016): nothing is averaged over a batch.
+    A line's width is rounded up to whole frames of `SCALE` columns of paper, and padding set to zero again after each
+    convolution; so a line's states are those it has alone, whatever the batch. Each is pooled before it is normalised, which
+    is then done on a quarter as many numbers, over the height and channels of one step (Ba, Kiros and Hinton, 2016):
+    nothing is averaged over a batch.
 
     Args:
         filters: sequence of int, the channels after each convolution, one for each of `POOLS`.
@@ -31,16 +32,13 @@ class LineEncoder(layers.Layer):
             raise ValueError(f"filters must be {len(POOLS)} numbers, one a convolution; received {filters}.")
         self.convolutions = [layers.Conv2D(count, 3, padding="same", use_bias=False) for count in filters]
         self.norms = [layers.LayerNormalization(axis=(-2, -1)) for _ in filters]
-        # "same" adds to the end alone here, and nothing that is not below what rectified values are.
-        self.pools = [layers.MaxPooling2D(pool, padding="same") for pool in POOLS]
+        self.pools = [layers.MaxPooling2D(pool) for pool in POOLS]
         self.dropout = layers.SpatialDropout1D(dropout)
         self.recurrent = RecurrentEncoder(units, depth, dropout)
 
     def frames(self, lengths):
         """The lengths of the states of features of `lengths` steps."""
-        for pool, _ in POOLS:
-            lengths = -(-lengths // pool)
-        return lengths
+        return -(-lengths // SCALE)
 
     def call(self, features, lengths, training=False):
         """Reads a batch of lines.
@@ -53,10 +51,12 @@ class LineEncoder(layers.Layer):
         Returns:
             States `(batch, steps / 4, 2 * units)`, rounded up, zero on padding; and their lengths.
         """
-        image = features[..., None]
+        image = ops.pad(features, ((0, 0), (0, -ops.shape(features)[1] % SCALE), (0, 0)))[..., None]
+        lengths = self.frames(lengths)
+        rest = SCALE
         for convolution, norm, pool, size in zip(self.convolutions, self.norms, self.pools, POOLS):
-            image = pool(zero_padding(ops.relu(norm(convolution(image))), lengths))
-            lengths = -(-lengths // size[0])
+            rest //= size[0]
+            image = zero_padding(ops.relu(norm(pool(convolution(image)))), lengths * rest)
         shape = ops.shape(image)
         states = ops.reshape(image, (shape[0], shape[1], image.shape[2] * image.shape[3]))
         return self.recurrent(self.dropout(states, training=training), lengths, training=training)

@@ -35,9 +35,10 @@ def projected(x, masks, kernel, bias, gain):
 def plain(step, x, states, keep, constants, masks, weights, reverse):
     """As ops of the graph that is being traced, or at once in eager Python.
 
-    Inputs are projected inside the loop, where TensorFlow runs some steps ahead with them on another core.
+    Inputs are projected before the loop, in one product. Inside it, TensorFlow would run some steps ahead with them on another
+    core; but there the other direction already runs, and a batch of one row would read the kernel anew at each step.
     """
-    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=True)
+    return _run(step, x, states, keep, constants, masks, weights, reverse, _recording(), inside=False)
 
 
 def _recording():

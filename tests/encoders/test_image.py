@@ -50,7 +50,7 @@ def test_frames_stand_where_their_columns_do(encoder):
         for features in (empty, changed):
             image = tf.constant(features)[..., None]
             for convolution, norm, pool in zip(encoder.convolutions, encoder.norms, encoder.pools):
-                image = pool(tf.nn.relu(norm(convolution(image))))
+                image = tf.nn.relu(norm(pool(convolution(image))))
             images.append(image)
         moved = np.flatnonzero(np.abs(images[0] - images[1]).max(axis=(0, 2, 3)) > 1e-7)
         reach = 5  # 1 + 2 columns of the first two convolutions, then 3 frames
