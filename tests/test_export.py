@@ -8,25 +8,43 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text
-from cases import SENTIMENT
+from cases import HANDWRITING, SENTIMENT
 
 from seqkit import export
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_a_cpp_server_answers_the_same(exported, tmp_path):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A program without Python that serves exports."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs a C++ compiler")
     home = Path(tf.__file__).parent
     libraries = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
-    source, program = Path(__file__).with_name("serve.cc"), tmp_path / "serve"
+    source, program = Path(__file__).with_name("serve.cc"), tmp_path_factory.mktemp("server") / "serve"
     flags = [*tf.sysconfig.get_compile_flags(), "-w", f"-L{home}", f"-Wl,-rpath,{home}"]
     subprocess.run(["g++", str(source), "-o", str(program), *flags, *libraries], check=True)
-    (operations,) = Path(tensorflow_text.__file__).parent.glob("python/ops/_sentencepiece_tokenizer.so")
-    texts = [*SENTIMENT.inputs, "", "😀", "good " * 300]
-    out = subprocess.run([program, exported(SENTIMENT), operations, *texts], capture_output=True, text=True, check=True).stdout
-    answers = SENTIMENT.pipe(texts)
-    served = [line.split() for line in out.splitlines()]
-    assert [label for label, _ in served] == [answer.label for answer in answers]
-    np.testing.assert_allclose([float(score) for _, score in served], [a.score for a in answers], atol=1e-5)
+    return program
+
+
+(SENTENCEPIECE,) = Path(tensorflow_text.__file__).parent.glob("python/ops/_sentencepiece_tokenizer.so")
+
+
+@pytest.mark.parametrize(
+    "case, output, operations, more",
+    [(SENTIMENT, "label", SENTENCEPIECE, ["", "😀", "good " * 300]), (HANDWRITING, "text", "", HANDWRITING.edges)],
+    ids=["sentiment", "handwriting"],
+)
+def test_a_cpp_server_answers_the_same(case, output, operations, more, server, exported, tmp_path):
+    inputs = [*case.inputs, *more]
+    ((name, items),) = case.pipe.frontend.collate(inputs).items()
+    files = [tmp_path / str(place) for place in range(len(items))]
+    for file, item in zip(files, items):
+        file.write_bytes(item)
+    command = [server, exported(case), name, output, operations, *files]
+    served = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    answers = case.pipe(inputs)
+    assert [line.partition(" ")[2] for line in served] == [case.told(answer) for answer in answers]
+    np.testing.assert_allclose([float(line.partition(" ")[0]) for line in served], [a.score for a in answers], atol=1e-5)
 
 
 def test_an_export_that_answers_differently_is_refused(tmp_path):
