@@ -15,7 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 import seqkit
+from seqkit.results import drawing
 
 TEST = "## Scores on the test split"
 
@@ -27,7 +30,8 @@ def main(recipe, bundled, train, scores):
         recipe: path of the recipe's `train.py`.
         bundled: name of the weights it makes.
         train: function `(run, smoke) -> (pipeline, facts)` of the directory that the run is kept in and of whether to run
-            on made-up examples; facts are a dict of what else the card says.
+            on made-up examples; facts are a dict of what else the card says. Of a fact named "curve", the path of a run's
+            `log.csv`, the card has the text, and `learning-curve.png` beside it the picture.
         scores: function `(pipeline, split) -> dict`, the scores on "dev" or "test".
     """
     folder = Path(recipe).parent
@@ -45,9 +49,13 @@ def main(recipe, bundled, train, scores):
         print(json.dumps(found, indent=1))
         return
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=folder)
+    drawing()  # what is missing is said now, not after hours of training
     began = time.monotonic()
     pipe, facts = train(arguments.run, arguments.smoke)
     pipe.save(arguments.output, half=True)
+    if "curve" in facts:
+        _draw(facts["curve"], arguments.output / "learning-curve.png")
+        facts["curve"] = facts["curve"].read_text()
     told = (
         (folder / "card.md")
         .read_text()
@@ -64,6 +72,20 @@ def main(recipe, bundled, train, scores):
     )
     card.write_text(told)
     print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
+
+
+def _draw(log, path):
+    """The loss of a run, and what was measured on the dev split, epoch by epoch."""
+    columns = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
+    rest = [name for name in columns.dtype.names if name not in ("epoch", "loss", "seconds")]
+    figure, (left, right) = drawing().subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    left.plot(columns["epoch"], columns["loss"], color="black")
+    left.set(xlabel="epoch", title="training loss", ylim=(0, None))
+    for name in rest:
+        right.plot(columns["epoch"], columns[name], label=name)
+    right.set(xlabel="epoch", title="dev split", ylim=(0, 1))
+    right.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.savefig(path, dpi=80)
 
 
 def _section(found):

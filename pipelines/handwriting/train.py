@@ -52,7 +52,7 @@ def train(run, smoke):
     pipe = max(pipes, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
     pipe.model.head.calibrate(pipe([x for x, _ in dev]), [y for _, y in dev])
     search = f"weight {pipe.config.weight}, bonus {pipe.config.bonus}"
-    return pipe, {"search": search, "curve": (run / "log.csv").read_text()}
+    return pipe, {"search": search, "curve": run / "log.csv"}
 
 
 if __name__ == "__main__":
