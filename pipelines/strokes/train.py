@@ -8,7 +8,7 @@ import data
 import seqkit
 from seqkit import recipes
 
-SETTINGS = {"aspect": False, "spacing": 0.2, "members": 4, "units": 48, "warp": 0.03}
+SETTINGS = {"box": "both", "spacing": 0.2, "members": 4, "units": 48, "warp": 0.03}
 TRAINING = {"epochs": 60, "batch_steps": 2048, "learning_rate": 4e-3, "average": 0.998}
 SMALL = {"labels": tuple(data.MADE_UP), "units": 16, "depth": 1}
 QUICK = {"epochs": 20, "batch_steps": 512, "learning_rate": 1e-2}

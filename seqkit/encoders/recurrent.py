@@ -24,6 +24,10 @@ class RecurrentEncoder(layers.Layer):
             Bidirectional(LSTM(units, return_sequences=True, dropout=dropout if place else 0.0)) for place in range(depth)
         ]
 
+    def frames(self, lengths):
+        """The lengths of the states of features of `lengths` steps: the same."""
+        return lengths
+
     def call(self, features, lengths, training=False):
         """Reads a batch of sequences.
 

@@ -13,17 +13,20 @@ import numpy as np
 import tensorflow as tf
 
 _LARGEST = 1e30  # of a coordinate: room to subtract and square in float32
+BOXES = ("longer", "both", "height")  # which side of a glyph's box is 1
+_FLAT = 1 / 64  # a line less high than this share of its width is taken to be so high
 _ROUNDING = 1e-3  # of a step: a way of a whole number of steps, but for rounding, does not get one more
 
 
-def resample(points, lengths, spacing, aspect=True):
+def resample(points, lengths, spacing, box="longer"):
     """Reads padded points at equal distances along the pen's way, lifts included.
 
     Args:
         points: `(batch, points, 3)` float32: x, y, pen.
         lengths: `(batch,)` int32, points of each row, at least 1.
-        spacing: float, the farthest from step to step, where 1 is the larger side of the glyph's box.
-        aspect: keep width against height; False stretches both sides of the box to 1.
+        spacing: float, the farthest from step to step, where 1 is a side of the glyph's box.
+        box: which side that is. The "longer"; "both", which stretches the glyph to a square; or the "height", for lines of
+            text, in which x is then 0 throughout: how far along a line a letter stands does not tell which it is.
 
     Returns:
         Features `(batch, steps, 5)` float32, zero on padding, and lengths `(batch,)` int32, at least 1. A step is x and y
@@ -31,7 +34,7 @@ def resample(points, lengths, spacing, aspect=True):
         direction, and shorter than 1 where the way bends; and the share of that way that was drawn, not lifted. The
         first step has come no way: its last three are 0.
     """
-    places, pen = _boxed(points[..., :2], lengths, aspect), points[..., 2]
+    places, pen = _boxed(points[..., :2], lengths, box), points[..., 2]
     way = tf.norm(_moves(places), axis=2)
     known = tf.concat([places, tf.cumsum(way * pen, axis=1)[..., None], tf.cumsum(way, axis=1)[..., None]], axis=2)
     travelled = known[..., 3]
@@ -43,21 +46,21 @@ def resample(points, lengths, spacing, aspect=True):
     start, end = (tf.gather(known, place, batch_dims=1) for place in (tf.maximum(after - 1, 0), after))
     share = tf.math.divide_no_nan(goals - start[..., 3], end[..., 3] - start[..., 3])[..., None]
     read = start[..., :3] + share * (end[..., :3] - start[..., :3])
-    features = tf.concat([read[..., :2], tf.math.divide_no_nan(_moves(read), step[..., None])], axis=2)
+    features = tf.concat([_shown(read[..., :2], box), tf.math.divide_no_nan(_moves(read), step[..., None])], axis=2)
     return tf.where(numbers[None, :, None] < steps[:, None, None], features, 0.0), steps
 
 
-def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0, aspect=True):
+def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0, box="longer"):
     """Draws each glyph as another hand might have: its steps moved, and put into their new box.
 
     A random linear map, then a smooth random field, in which neighbours move alike (Simard, Steinkraus and Platt, 2003,
     "Best practices for convolutional neural networks", elastic distortions; here four plane waves).
 
     Args:
-        features, lengths, aspect: as `resample` returns and takes them.
+        features, lengths, box: as `resample` returns and takes them.
         seed: `(2,)` int32; the same seed draws the same.
         rotation: degrees; this and the others are standard deviations.
-        scale: of the logarithm of width against height; it shows only where `aspect` is kept.
+        scale: of the logarithm of width against height; it does not show where both sides are 1.
         shear: of x per y.
         warp: of a point's shift, where 1 is a side of the box.
 
@@ -70,27 +73,37 @@ def deform(features, lengths, seed, rotation=0.0, scale=0.0, shear=0.0, warp=0.0
     angle, ratio, slant = tf.unstack(drawn, axis=1)
     cos, sin, wide, high = tf.cos(angle), tf.sin(angle), tf.exp(ratio), tf.exp(-ratio)
     linear = tf.stack([cos * wide, (cos * slant - sin) * high, sin * wide, (sin * slant + cos) * high], axis=1)
-    places = tf.einsum("bij,bsj->bsi", tf.reshape(linear, [-1, 2, 2]), features[..., :2])
+    places = _boxed(tf.cumsum(features[..., 2:4], axis=1), lengths, box)  # as they were, x of a line too
+    places = tf.einsum("bij,bsj->bsi", tf.reshape(linear, [-1, 2, 2]), places)
     waves = tf.random.stateless_normal([batch, 4, 2], waves, stddev=4.0)  # radians a side of the box
     phases = tf.random.stateless_uniform([batch, 1, 4], phases, maxval=2 * math.pi)
     heights = tf.random.stateless_normal([batch, 4, 2], heights, stddev=warp / math.sqrt(2))
     places += tf.einsum("bsw,bwi->bsi", tf.sin(tf.einsum("bwi,bsi->bsw", waves, places) + phases), heights)
-    places = _boxed(places, lengths, aspect)
+    places = _boxed(places, lengths, box)
     moves = _moves(places)
     # Together the steps are as long as before, in units of the way: it is not measured anew, for each reading cuts corners.
     before, after = (tf.reduce_sum(tf.norm(each, axis=2), axis=1) for each in (features[..., 2:4], moves))
     moves *= tf.math.divide_no_nan(before, after)[:, None, None]
     real = tf.sequence_mask(lengths, tf.shape(features)[1])[..., None]
-    return tf.where(real, tf.concat([places, moves, features[..., 4:]], axis=2), 0.0), lengths
+    return tf.where(real, tf.concat([_shown(places, box), moves, features[..., 4:]], axis=2), 0.0), lengths
 
 
-def _boxed(places, lengths, aspect):
+def _boxed(places, lengths, box):
     """Places relative to the box of a glyph. The last one stands for the padding: it adds nothing to box or way."""
     rows = tf.minimum(tf.range(tf.shape(places)[1])[None], lengths[:, None] - 1)
     places = tf.gather(places, rows, batch_dims=1)
     low, high = tf.reduce_min(places, axis=1, keepdims=True), tf.reduce_max(places, axis=1, keepdims=True)
-    side = tf.reduce_max(high - low, axis=2, keepdims=True) if aspect else high - low
+    side = high - low
+    if box == "longer":
+        side = tf.reduce_max(side, axis=2, keepdims=True)
+    elif box == "height":
+        side = tf.maximum(side[..., 1:], _FLAT * side[..., :1])
     return (places - (low + high) / 2) / tf.where(side > 1 / _LARGEST, side, 1.0)
+
+
+def _shown(places, box):
+    """What of the places is a feature: all, but how far along a line a step lies."""
+    return places * [0.0, 1.0] if box == "height" else places
 
 
 def _moves(values):
@@ -100,8 +113,8 @@ def _moves(values):
 
 class StrokesFrontend(tf.Module):
     """Args:
-    spacing: float above 0, the farthest from step to step, where 1 is the larger side of the glyph's box.
-    aspect: keep width against height; False stretches both sides of the box to 1, as some corpora are.
+    spacing: float above 0, the farthest from step to step, where 1 is a side of the glyph's box.
+    box: which side that is: "longer", "both", "height"; of `resample`.
     """
 
     signature = {
@@ -109,9 +122,11 @@ class StrokesFrontend(tf.Module):
         "lengths": tf.TensorSpec((None,), tf.int32, "lengths"),
     }
 
-    def __init__(self, spacing, aspect=True):
+    def __init__(self, spacing, box="longer"):
         super().__init__(name="strokes_frontend")
-        self.spacing, self.aspect = spacing, aspect
+        if box not in BOXES:
+            raise ValueError(f"box must be one of {BOXES}; received {box!r}.")
+        self.spacing, self.box = spacing, box
 
     def collate(self, items):
         """Gathers glyphs into one batch.
@@ -145,14 +160,16 @@ class StrokesFrontend(tf.Module):
         """Roughly how many steps each row of a collated batch makes, for grouping like ones."""
         found = []
         for row, length in zip(batch["points"][..., :2], batch["lengths"]):
-            side = max(np.ptp(row[:length], axis=0).max(), 1 / _LARGEST)
-            way = np.linalg.norm(np.diff(row[:length] / side, axis=0), axis=1).sum()
+            wide, high = np.ptp(row[:length], axis=0)
+            sides = {"longer": max(wide, high), "both": np.array([wide, high]), "height": max(high, _FLAT * wide)}
+            moves = np.diff(row[:length] / np.maximum(sides[self.box], 1 / _LARGEST), axis=0)
+            way = np.linalg.norm(moves, axis=1).sum()
             found.append(1 + int(way / self.spacing))
         return found
 
     def __call__(self, batch):
         """The batch -> features `(batch, steps, 5)` float32 and lengths `(batch,)` int32, each at least 1: `resample`."""
-        return resample(batch["points"], batch["lengths"], self.spacing, self.aspect)
+        return resample(batch["points"], batch["lengths"], self.spacing, self.box)
 
 
 def _read(item, place):

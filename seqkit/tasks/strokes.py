@@ -20,15 +20,15 @@ class Config:
     """What fixes a pipeline of strokes before it is trained."""
 
     labels: tuple = tuple("0123456789")
-    spacing: float = 0.1  # the farthest from step to step, where 1 is the larger side of the glyph's box
-    aspect: bool = True  # keep width against height; False stretches both sides of the box to 1
+    spacing: float = 0.1  # the farthest from step to step, where 1 is a side of the glyph's box
+    box: str = "longer"  # which side: the longer; "both", stretched to a square; or the "height"
     units: int = 64  # in each direction
     depth: int = 2  # bidirectional layers
     members: int = 1  # networks that are asked, and whose answers are averaged
     dropout: float = 0.3  # of the states' channels, and of what is pooled
     smoothing: float = 0.05  # of the labels
     rotation: float = 8.0  # degrees; this and what follows are standard deviations of how glyphs vary while training
-    scale: float = 0.15  # of the logarithm of width against height; it shows only where aspect is kept
+    scale: float = 0.15  # of the logarithm of width against height; it does not show where both sides are 1
     shear: float = 0.15  # of x per y
     warp: float = 0.04  # of a point's shift, in sides of the box
     seed: int = 0
@@ -49,7 +49,7 @@ def build(config, assets):
     members = range(config.members)
     encoder = CommitteeEncoder([RecurrentEncoder(config.units, config.depth, config.dropout) for _ in members])
     head = CommitteeHead([LabelHead(config.labels, dropout=config.dropout, smoothing=config.smoothing) for _ in members])
-    return StrokesFrontend(config.spacing, config.aspect), encoder, head
+    return StrokesFrontend(config.spacing, config.box), encoder, head
 
 
 def augmentation(config):
@@ -60,5 +60,5 @@ def augmentation(config):
         scale=config.scale,
         shear=config.shear,
         warp=config.warp,
-        aspect=config.aspect,
+        box=config.box,
     )

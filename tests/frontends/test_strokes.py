@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkit.frontends.strokes import StrokesFrontend, deform
+from seqkit.frontends.strokes import BOXES, StrokesFrontend, deform
 
 SQUARE = [(0, 0), (0, 5), (5, 5), (5, 0), (0, 0)]
 EQUALS = [[(0, 0), (2, 0)], [(2, 1), (0, 1)]]  # two bars, the pen lifted between
@@ -12,8 +12,8 @@ RANDOM = np.random.default_rng(0)
 SCRIBBLES = [RANDOM.normal(size=(count, 2)) for count in (2, 9, 30, 5)]
 
 
-def features_of(items, spacing=0.1, aspect=True):
-    frontend = StrokesFrontend(spacing, aspect)
+def features_of(items, spacing=0.1, box="longer"):
+    frontend = StrokesFrontend(spacing, box)
     features, lengths = frontend({name: tf.constant(value) for name, value in frontend.collate(items).items()})
     return features.numpy(), lengths.numpy()
 
@@ -77,24 +77,36 @@ def test_steps_are_those_of_numpys_interpolation():
         np.testing.assert_allclose(steps[1:, 2:4], np.diff(expected, axis=0) / goals[1], atol=2e-3)
 
 
-@pytest.mark.parametrize("aspect", [True, False])
-def test_neither_place_nor_size_matters(aspect):
+@pytest.mark.parametrize("box", BOXES)
+def test_neither_place_nor_size_matters(box):
     for points in SCRIBBLES:
-        expected = steps_of(points, aspect=aspect)
+        expected = steps_of(points, box=box)
         for factor, shift in ((3.0, 0.0), (1e-6, 0.0), (1.0, 1e6), (1e20, -1e20)):
-            np.testing.assert_allclose(steps_of(points * factor + shift, aspect=aspect), expected, atol=1e-3)
+            np.testing.assert_allclose(steps_of(points * factor + shift, box=box), expected, atol=1e-3)
 
 
-def test_without_aspect_both_sides_are_stretched():
+def test_both_sides_are_stretched():
     flat = SCRIBBLES[1] * [1, 0.01]
-    np.testing.assert_allclose(steps_of(flat, aspect=False), steps_of(SCRIBBLES[1], aspect=False), atol=1e-4)
-    assert np.ptp(steps_of(SCRIBBLES[1], aspect=False, spacing=0.01)[:, :2], axis=0).min() > 0.98
+    np.testing.assert_allclose(steps_of(flat, box="both"), steps_of(SCRIBBLES[1], box="both"), atol=1e-4)
+    assert np.ptp(steps_of(SCRIBBLES[1], box="both", spacing=0.01)[:, :2], axis=0).min() > 0.98
+
+
+def test_a_line_is_as_high_as_one_and_says_no_place_along_it():
+    short, long = (steps_of([(0, 0), (0, 2)] + [(x, 2) for x in range(1, end)], box="height") for end in (5, 40))
+    assert len(short) == 11 + 20 and len(long) == 11 + 195  # 4 and 39 of a height of 2, in steps of a tenth of the height
+    for steps in (short, long):
+        assert not steps[:, 0].any()
+        np.testing.assert_allclose(steps[[0, 10], 1], [-0.5, 0.5], atol=1e-6)
+        np.testing.assert_allclose(steps[11:, 2:4], [(1, 0)] * (len(steps) - 11), atol=1e-3)
+    assert len(steps_of([(0, 0), (9, 0)], box="height", spacing=1)) == 65  # flat: taken to be a 64th as high as it is wide
+    with pytest.raises(ValueError, match="box must be one of .*'width'"):
+        StrokesFrontend(0.1, "width")
 
 
 def test_a_point_alone_is_one_step():
     for item in ([(3, 4)], [(3, 4, 1), (3, 4, 1)], [[(3, 4)]]):
         assert steps_of(item).tolist() == [[0, 0, 0, 0, 0]]
-    assert steps_of([(3, 4), (3, 5)], aspect=False).shape == (11, 5)  # one side of the box is 0
+    assert steps_of([(3, 4), (3, 5)], box="both").shape == (11, 5)  # one side of the box is 0
 
 
 def test_neighbours_and_padding_change_no_bit():
@@ -107,10 +119,10 @@ def test_neighbours_and_padding_change_no_bit():
     np.testing.assert_array_equal(StrokesFrontend(0.1)(batch)[0], features_of(SCRIBBLES)[0])
 
 
-def test_sizes_are_the_steps():
-    frontend = StrokesFrontend(0.1)
-    sizes = frontend.sizes(frontend.collate([*SCRIBBLES, SQUARE, [(1, 1)]]))
-    np.testing.assert_allclose(sizes, features_of([*SCRIBBLES, SQUARE, [(1, 1)]])[1], atol=1)
+@pytest.mark.parametrize("box", BOXES)
+def test_sizes_are_the_steps(box):
+    frontend, items = StrokesFrontend(0.1, box), [*SCRIBBLES, SQUARE, [(1, 1)], [(0, 0), (8, 0)]]
+    np.testing.assert_allclose(frontend.sizes(frontend.collate(items)), features_of(items, box=box)[1], atol=1)
     assert frontend.sizes(frontend.collate([])) == []
 
 
@@ -149,14 +161,16 @@ def test_parts_join_to_the_glyph():
 
 
 def moved(items, seed, **settings):
-    features, lengths = features_of(items)
+    features, lengths = features_of(items, box=settings.get("box", "longer"))
     again, steps = deform(features, lengths, tf.constant(seed), **settings)
     assert np.asarray(steps).tolist() == lengths.tolist() and again.shape == features.shape
     return again.numpy()
 
 
-def test_a_glyph_not_deformed_is_itself():
-    np.testing.assert_allclose(moved([SQUARE, EQUALS], [0, 1]), features_of([SQUARE, EQUALS])[0], atol=1e-5)
+@pytest.mark.parametrize("box", BOXES)
+def test_a_glyph_not_deformed_is_itself(box):
+    expected = features_of([SQUARE, EQUALS], box=box)[0]
+    np.testing.assert_allclose(moved([SQUARE, EQUALS], [0, 1], box=box), expected, atol=1e-5)
 
 
 def test_deforming_turns_slants_and_stretches_as_much_as_asked():
