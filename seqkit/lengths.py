@@ -33,12 +33,6 @@ def zero_padding(sequence, lengths):
     return ops.where(real, sequence, ops.zeros((), sequence.dtype))
 
 
-def masked_mean(sequence, lengths):
-    """Mean over the real steps: `(batch, steps, width)` -> `(batch, width)`."""
-    total = ops.sum(zero_padding(sequence, lengths), axis=1)
-    return total / ops.cast(ops.maximum(lengths, 1), sequence.dtype)[:, None]
-
-
 def masked_max(sequence, lengths):
     """Maximum over the real steps: `(batch, steps, width)` -> `(batch, width)`; every row needs one real step."""
     lowest = ops.cast(-1e30 if sequence.dtype != "float16" else -6e4, sequence.dtype)
