@@ -222,6 +222,20 @@ def test_an_empty_page_stays_empty(shade, noise, most):
     assert 12 <= len(features) < 48 and features.max() <= most
 
 
+@pytest.mark.parametrize("degrees", [-4, -2, -0.7, 0.7, 2, 4])
+def test_a_line_that_climbs_or_falls_is_made_level(degrees):
+    page = Image.fromarray(np.pad(LINE, 60, constant_values=255)).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255)
+    level, tilted = np.sort(CLEAN.sum(0)), np.sort(lines([np.asarray(page)])[0].sum(0))
+    assert np.square(tilted / tilted.sum()).sum() == pytest.approx(np.square(level / level.sum()).sum(), rel=0.06)
+
+
+def test_a_letter_alone_is_hardly_leant():
+    for letter in "/\\|-LW":
+        shades = tf.constant(drawn(letter), tf.float32)
+        rows = image._level(255.0 - shades).numpy()
+        assert np.abs(rows - (255.0 - shades)).sum() <= 0.2 * rows.sum()
+
+
 def test_a_page_turned_upside_down_is_a_line_upside_down():
     assert difference(CLEAN, lines([LINE[::-1, ::-1]])[0][::-1, ::-1]) < 0.1
 
