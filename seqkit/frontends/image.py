@@ -26,10 +26,11 @@ DOUBT = 0.5  # skewness of the shades where light ink covers 38 % of a dark page
 STROKE = 7  # of these rows; ink is narrower, shadows are wider
 SPREAD = 9.0  # height of the line / mean distance of its ink from the middle row
 MARGIN = 0.125  # white at either end / height of the line
-SMALL = 64  # sides of the small copy in which a line's climb is judged
-CLEAR = 1.05  # times the contrast of the line as it is: worth making level
-LEAST = 0.001  # of the picture is inked by the shortest line worth making level, a tenth of the usual
-CLIMBS, STEEPEST = 16, 0.1  # how many are tried upwards, and downwards; the tangent of the steepest
+SMALL = 64  # sides of the small copy in which a line's climb is judged; twice those of the one for its lean
+SHEARS = 16  # tried to either side
+STEEPEST, MOST_LEANT = 0.1, 0.8  # tangents of climb and lean; lines short for their height are sheared less
+CLEAR = 1.05  # times the contrast of the line as it is: worth shearing
+LEAST = 0.001  # of the picture is inked by the shortest line worth it, a tenth of the usual
 SPECK = 0.05  # ink of less than the square of so many heights is dirt
 FAINTEST = 0.1  # contrast of ink on paper that is still stretched to 1
 
@@ -259,7 +260,7 @@ def line(shades, height):
         `(steps, height)` float32 from 0 (paper) to 1 (ink), at least one step; the column where the first begins; and how
         many columns a step is wide.
     """
-    ink = _level(_ink(shades))
+    ink, more = _upright(_ink(shades))
     size = tf.cast(tf.shape(ink), tf.float32)
     profile = tf.reduce_sum(ink, axis=1)
     total = tf.reduce_sum(profile)
@@ -284,7 +285,7 @@ def line(shades, height):
     strongest = tf.math.divide_no_nan(tf.reduce_sum(resized * resized), tf.reduce_sum(resized))
     seen = tf.minimum(strength / FAINTEST, 1.0)
     features = tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen
-    return tf.ensure_shape(features, (None, height)), start, 1.0 / scale
+    return tf.ensure_shape(features, (None, height)), start - more, 1.0 / scale
 
 
 def _ink(shades):
@@ -310,36 +311,56 @@ def _ink(shades):
     return tf.nn.relu(1.0 - white / paper - 0.02 - 4.0 * noise)
 
 
-def _level(ink):
-    """The ink of a line that climbs or falls, sheared until it does neither; of a level line or none, unchanged.
+def _upright(ink):
+    """The ink of a line, sheared: level if it climbs or falls, and its letters upright if they lean.
 
-    Level is where the profile of the rows has most contrast (Likforman-Sulem, Zahour and Taconet 2007).
+    A line is level where the profile of its rows has most contrast (Likforman-Sulem, Zahour and Taconet 2007), and upright
+    where that of its columns has (Vinciarelli and Luettin 2001).
+
+    Returns:
+        Ink `(rows, columns)`, some columns wider; and how many of them came in at the left. On the middle row, columns lie as
+        far from each other as before.
     """
-    small, size = _resized(ink, SMALL, SMALL), tf.cast(tf.shape(ink), tf.float32)
-    rises = tf.range(-CLIMBS, CLIMBS + 1, dtype=tf.float32) / CLIMBS  # from the left end to the right
-    rises *= tf.minimum(0.5, STEEPEST * size[1] / size[0])  # of the height
-    far = (tf.range(SMALL, dtype=tf.float32) + 0.5) / SMALL - 0.5
-    rows = tf.range(SMALL)[:, None] + tf.cast(tf.round(SMALL * rises[:, None, None] * far), tf.int32)
-    count = tf.size(rises)
-    places = rows + SMALL // 2 + 2 * SMALL * tf.range(count)[:, None, None]
-    profiles = tf.math.unsorted_segment_sum(tf.tile(small[None], [count, 1, 1]), places, 2 * SMALL * count)
-    contrasts = tf.reduce_sum(tf.square(tf.reshape(profiles, [count, 2 * SMALL])), axis=1)
-    best = tf.argmax(contrasts)
-    rise = tf.where(contrasts[best] > CLEAR * contrasts[CLIMBS], rises[best], 0.0)
+    size = tf.cast(tf.shape(ink), tf.float32)
+    ratio = size[1] / size[0]
+    square = tf.transpose(_resized(ink, SMALL, SMALL))
+    climb = _clearest(square, tf.minimum(0.5, STEEPEST * ratio)) / ratio
+    low = _resized(ink, SMALL // 2, tf.maximum(1, tf.cast(ratio * SMALL / 2, tf.int32)))
+    lean = _clearest(low, tf.clip_by_value((ratio - 1) / 5, 0.0, MOST_LEANT))
+    covered = tf.square(tf.reduce_sum(ink)) > LEAST * size[0] * size[1] * tf.reduce_sum(ink * ink)
 
     def sheared():
-        slope = -rise * size[0] / size[1]
-        return tf.raw_ops.ImageProjectiveTransformV3(
+        more = tf.math.ceil(tf.abs(lean) * size[0] / 2)
+        # A transform reads output (column, row) at input (a0 column + a1 row + a2, b0 column + b1 row + b2).
+        columns = [1.0, -lean, lean * size[0] / 2 - more]
+        rows = [-climb, climb * lean + 1.0, climb * (size[1] / 2 - columns[2])]
+        moved = tf.raw_ops.ImageProjectiveTransformV3(
             images=ink[None, :, :, None],
-            transforms=[[1.0, 0.0, 0.0, slope, 1.0, -slope * size[1] / 2, 0.0, 0.0]],
-            output_shape=tf.shape(ink),
+            transforms=tf.stack([*columns, *rows, 0.0, 0.0])[None],
+            output_shape=tf.cast(tf.stack([size[0], size[1] + 2 * more]), tf.int32),
             fill_value=0.0,
             interpolation="BILINEAR",
             fill_mode="CONSTANT",
-        )[0, :, :, 0]
+        )
+        return moved[0, :, :, 0], more
 
-    covered = tf.square(tf.reduce_sum(ink)) > LEAST * size[0] * size[1] * tf.reduce_sum(ink * ink)
-    return tf.cond((rise != 0) & covered, sheared, lambda: ink)
+    return tf.cond(covered & ((climb != 0) | (lean != 0)), sheared, lambda: (ink, 0.0))
+
+
+def _clearest(picture, most):
+    """The shear, from `-most` to `most` columns a row, after which the profile of the columns has most contrast.
+
+    Of `(rows, columns)`, whose rows must be known while tracing; 0 if that is hardly better.
+    """
+    shears = most * tf.range(-SHEARS, SHEARS + 1, dtype=tf.float32) / SHEARS
+    rows = picture.shape[0]
+    moves = tf.cast(tf.round(shears[:, None] * (tf.range(rows, dtype=tf.float32) - (rows - 1) / 2)), tf.int32)
+    reach = tf.reduce_max(moves)
+    kernel = tf.transpose(tf.one_hot(reach - moves, 2 * reach + 1), [2, 1, 0])  # each shear sums pixels along a leaning line
+    padded = tf.pad(tf.transpose(picture), [[2 * reach, 2 * reach], [0, 0]])
+    contrasts = tf.reduce_sum(tf.square(tf.nn.conv1d(padded[None], kernel, 1, "VALID")), axis=[0, 1])
+    best = tf.argmax(contrasts)
+    return tf.where(contrasts[best] > CLEAR * contrasts[SHEARS], shears[best], 0.0)
 
 
 def _pool(picture, kind, window):

@@ -37,6 +37,13 @@ def lines(items, frontend=FRONTEND):
     return [row[:length] for row, length in zip(features.numpy(), lengths.numpy())]
 
 
+def kept(items):
+    """The same of lines that are left to lean and climb."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image, "_upright", lambda ink: (ink, 0.0))
+        return lines(items, ImageFrontend())
+
+
 def difference(one, other):
     """How much of the ink of two lines lies elsewhere, as a share of all; they may be a step apart."""
     steps = max(len(one), len(other)) + 2
@@ -225,15 +232,27 @@ def test_an_empty_page_stays_empty(shade, noise, most):
 @pytest.mark.parametrize("degrees", [-4, -2, -0.7, 0.7, 2, 4])
 def test_a_line_that_climbs_or_falls_is_made_level(degrees):
     page = Image.fromarray(np.pad(LINE, 60, constant_values=255)).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255)
-    level, tilted = np.sort(CLEAN.sum(0)), np.sort(lines([np.asarray(page)])[0].sum(0))
+    level, tilted = CLEAN.sum(0), lines([np.asarray(page)])[0].sum(0)
     assert np.square(tilted / tilted.sum()).sum() == pytest.approx(np.square(level / level.sum()).sum(), rel=0.06)
+
+
+@pytest.mark.parametrize("tangent", [-0.6, -0.3, 0.3, 0.6])
+def test_letters_that_lean_are_put_upright(tangent):
+    page = Image.fromarray(np.pad(LINE, ((0, 0), (60, 60)), constant_values=255))
+    size, shift = page.size, -tangent * page.height / 2
+    leaning = page.transform(
+        size, Image.Transform.AFFINE, (1, tangent, shift, 0, 1, 0), Image.Resampling.BICUBIC, fillcolor=255
+    )
+    assert difference(CLEAN, lines([np.asarray(leaning)])[0]) < 0.5 * difference(CLEAN, kept([np.asarray(leaning)])[0])
 
 
 def test_a_letter_alone_is_hardly_leant():
     for letter in "/\\|-LW":
         shades = tf.constant(drawn(letter), tf.float32)
-        rows = image._level(255.0 - shades).numpy()
-        assert np.abs(rows - (255.0 - shades)).sum() <= 0.2 * rows.sum()
+        leant, more = image._upright(255.0 - shades)
+        assert more <= 0.1 * shades.shape[0]
+        rows = [np.asarray(ink).sum(1) / np.asarray(ink).sum() for ink in (leant, 255.0 - shades)]
+        np.testing.assert_allclose(*rows, atol=0.03)
 
 
 def test_a_page_turned_upside_down_is_a_line_upside_down():
