@@ -22,6 +22,7 @@ class LineAugmentation:
 
     slant: float = 0.4  # tangent of the angle, to either side
     stretch: float = 0.3  # of the width: up to so much longer, or as many times shorter
+    rhythm: float = 0.3  # how much faster or slower letters follow each other here and there, the width staying
     scale: float = 0.15  # of the height: up to so much taller, or as many times lower
     shift: float = 0.05  # up or down, in heights
     wave: float = 0.05  # amplitude of a rise and fall of the baseline, in heights
@@ -50,7 +51,7 @@ class LineAugmentation:
         """
         if not any(astuple(self)):
             return features, lengths
-        seeds = iter(tf.unstack(tf.random.split(seed, 10)))
+        seeds = iter(tf.unstack(tf.random.split(seed, 11)))
         count = tf.shape(features)[0]
 
         def draw(size=(), low=-1.0):
@@ -60,9 +61,12 @@ class LineAugmentation:
         slant, stretch, scale, shift = draw(), draw(), draw(), draw()
         wave, thickness, ink = draw((3, 1)), draw((1, 1)), draw((1, 1))
         blur, holes = draw((1, 1), 0.0), draw((4, HOLES, 1), 0.0)
+        rhythm = draw((3, 2, 1))
         if self.slant or self.stretch or self.scale or self.shift:
             stretch, scale = ((1 + most) ** value for most, value in ((self.stretch, stretch), (self.scale, scale)))
             features, lengths = _moved(features, lengths, self.slant * slant, stretch, scale, self.shift * shift)
+        if self.rhythm:
+            features = _paced(features, lengths, self.rhythm, rhythm)
         if self.wave:
             features = _waved(features, self.wave, wave)
         if self.thickness:
@@ -122,6 +126,29 @@ def _waved(features, most, draws):
         tf.nn.relu(1.0 - tf.abs(rise - by))[..., None] * padded[..., reach + by : reach + by + height]
         for by in range(-reach, reach + 1)
     )
+
+
+def _paced(features, lengths, most, draws):
+    """Reads each line up to `most` faster or slower in places, by two sines of 1 to 8 heights; draws `(batch, 3, 2, 1)`."""
+    speed, period, phase = tf.unstack(draws, axis=1)
+    period = features.shape[2] * 2.0 ** (1.5 + 1.5 * period)
+    step = tf.range(tf.shape(features)[1], dtype=tf.float32)
+    end = tf.cast(lengths, tf.float32)[:, None] - 1.0
+
+    def ahead(place):
+        sines = tf.sin(2 * math.pi * place[:, None] / period + math.pi * phase)
+        return tf.reduce_sum(most / 2 * speed * period / (2 * math.pi) * sines, axis=1)
+
+    # Both ends stay where they are.
+    share = tf.math.divide_no_nan(step, end)
+    moved = ahead(step[None]) - (1.0 - share) * ahead(tf.zeros_like(end)) - share * ahead(end)
+    place = tf.clip_by_value(step + moved, 0.0, tf.maximum(end, 0.0))
+    place = tf.where(step <= end, place, step)
+    before = tf.floor(place)
+    share, before = (place - before)[..., None], tf.cast(before, tf.int32)
+    after = tf.minimum(before + 1, tf.shape(features)[1] - 1)
+    first, second = (tf.gather(features, rows, batch_dims=1) for rows in (before, after))
+    return first + share * (second - first)
 
 
 def _widened(features):

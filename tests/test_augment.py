@@ -53,6 +53,7 @@ def test_no_movement_no_wave_and_no_growth_are_the_identity_to_the_bit():
     np.testing.assert_array_equal(still, features)
     np.testing.assert_array_equal(same, lengths)
     np.testing.assert_array_equal(augment._waved(features, 0.1, tf.zeros((2, 3, 1))), features)
+    np.testing.assert_array_equal(augment._paced(features, lengths, 0.3, tf.zeros((2, 3, 2, 1))), features)
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -151,6 +152,19 @@ def test_the_wave_is_a_sine_of_the_height_asked_for():
     expected = 8 - 0.2 * 17 * np.sin(2 * np.pi * np.arange(400) / (6 * 17) + np.pi / 2)
     seen = [centre(step) for step in waved]
     np.testing.assert_allclose(seen, expected, atol=1e-3)
+
+
+def test_the_rhythm_changes_between_two_ends_that_stay():
+    # A ramp shows at each step where it was read: speeds differ by what was asked, and a line's ends do not move.
+    ramp = np.repeat(np.arange(400, dtype=np.float32)[None, :, None], HEIGHT, axis=2)
+    draws = tf.constant([[[[1.0], [0.0]], [[0.0], [0.0]], [[0.25], [0.0]]]])  # one sine of 2 ** 1.5 heights
+    read = augment._paced(tf.constant(ramp), tf.constant([350]), 0.3, draws).numpy()[0, :, 0]
+    assert read[0] == pytest.approx(0, abs=1e-3) and read[349] == pytest.approx(349, abs=1e-3)
+    speed = np.diff(read[:350])
+    assert speed.max() == pytest.approx(1.15, abs=0.02) and speed.min() == pytest.approx(0.85, abs=0.02)
+    turns = np.flatnonzero(np.diff(np.sign(speed - speed.mean())))
+    assert np.diff(turns).mean() == pytest.approx(HEIGHT * 2**1.5 / 2, rel=0.03)
+    np.testing.assert_array_equal(read[350:], np.arange(350, 400))
 
 
 def test_strokes_grow_and_shrink():
