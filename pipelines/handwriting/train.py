@@ -9,6 +9,7 @@ import seqkit
 from seqkit import recipes
 from seqkit.metrics import bootstrap, character_edits
 
+SETTINGS = {"dropout": 0.4}
 TRAINING = {"epochs": 75, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
 GREEDY = {"beam": 1, "order": 0}
 SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (0.5, 1.0, 1.5)]
@@ -43,7 +44,7 @@ def train(run, smoke):
     if smoke:
         examples, dev, settings, training, searches = data.MADE_UP, data.MADE_UP, SMALL, QUICK, SEARCHES[:2]
     else:
-        examples, dev, settings, training, searches = data.lines("train"), data.lines("dev"), {}, TRAINING, SEARCHES
+        examples, dev, settings, training, searches = data.lines("train"), data.lines("dev"), SETTINGS, TRAINING, SEARCHES
     pipe = seqkit.build("handwriting-recognition", **settings)
     pipe.learn(examples)
     reader = searching(pipe, **GREEDY)
