@@ -16,6 +16,7 @@ _HOMES = {
     "build": "seqkit.tasks",
     "models": "seqkit.presets",
     "pipeline": "seqkit.presets",
+    "read_handwriting": "seqkit.presets",
     "split_lines": "seqkit.pages",
     "Pipeline": "seqkit.pipe",
     "Label": "seqkit.results",

@@ -12,7 +12,11 @@ from seqkit.pipe import FORMAT
 from seqkit.tasks import ALIASES, TASKS, build
 
 _WEIGHTS = Path(__file__).parent / "weights"
-DEFAULTS = {"sentiment-analysis": "sentiment-en", "stroke-recognition": "digits-strokes"}  # what a task's name alone loads
+DEFAULTS = {  # what a task's name alone loads
+    "handwriting-recognition": "handwriting-fr",
+    "sentiment-analysis": "sentiment-en",
+    "stroke-recognition": "digits-strokes",
+}
 
 
 def models():
@@ -73,3 +77,11 @@ _once = functools.cache(pipeline)
 def analyze_sentiment(text):
     """The sentiment of English text, by the bundled model: one `str` -> a `Label`, a list -> a list."""
     return _once("sentiment-analysis")(text)
+
+
+def read_handwriting(image):
+    """The text of a line of handwriting, by the bundled model: a picture (path, `PIL.Image`, bytes, array) -> a `Transcript`.
+
+    A list of pictures gives a list. A photograph of several lines is cut by `split_lines` first.
+    """
+    return _once("handwriting-recognition")(image)

@@ -10,15 +10,17 @@ import pytest
 import seqkit
 
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
-LARGEST = {"digits-strokes": 1_000_000, "sentiment-en": 6_000_000}  # bytes
+LARGEST = {"digits-strokes": 1_000_000, "handwriting-fr": 8_000_000, "sentiment-en": 6_000_000}  # bytes
+LINE = Path(__file__).with_name("line.jpg")
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED))
 def test_bundled_weights_answer_as_recorded(name):
     pipe = seqkit.pipeline(name)
-    (given,) = pipe.task.INPUTS
-    for answer, recorded in zip(pipe([row[given] for row in RECORDED[name]]), RECORDED[name], strict=True):
-        assert answer.label == recorded["label"], recorded[given]
+    (given,), told = pipe.task.INPUTS, pipe.task.TARGET
+    inputs = [LINE.parent / row[given] if given == "image" else row[given] for row in RECORDED[name]]
+    for answer, recorded in zip(pipe(inputs), RECORDED[name], strict=True):
+        assert getattr(answer, told) == recorded[told], recorded[given]
         np.testing.assert_allclose(answer.score, recorded["score"], atol=1e-4)
 
 
@@ -35,3 +37,4 @@ def test_the_function_of_a_task_answers_by_its_default():
     text = RECORDED["sentiment-en"][0]["text"]
     assert seqkit.analyze_sentiment(text) == seqkit.pipeline("sentiment-analysis")(text)
     assert len(seqkit.analyze_sentiment([text, text])) == 2
+    assert seqkit.read_handwriting(LINE) == seqkit.pipeline("handwriting-recognition")(LINE)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import matplotlib
+from PIL import Image
 
 import seqkit
 
@@ -16,10 +17,16 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     rows = "".join(f"{text} {n}\t{label}\n" for n in range(9) for text, label in (("win cash now", "spam"), ("see you", "ham")))
     for name in ("train", "dev", "test"):
         Path(f"{name}.tsv").write_text("text\tlabel\n" + rows)
+    line = Path(__file__).with_name("line.jpg")
+    Path("my-lines").mkdir()
+    for picture in ("line.png", "page.png", "my-lines/one.png"):
+        Image.open(line).save(picture)
+    Path("my-lines/one.gt.txt").write_text("William Steinway est né à Seesen en Allemagne,", encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+    assert names["answer"].text.startswith("William") and Path("exports/handwriting/1/saved_model.pb").exists()
     assert names["why"].answer.label and Path("exports/sentiment/1/saved_model.pb").exists()
     assert seqkit.pipeline("models/mine")("win cash now 3").label == "spam"
