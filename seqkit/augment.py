@@ -13,7 +13,7 @@ import tensorflow as tf
 from seqkit import lengths as real
 
 HOLES = 4  # of `cutout` in each line
-MOST = {"slant": 2, "stretch": 2, "wave": 0.2}  # of the other ranges 1
+MOST = {"slant": 2, "stretch": 2, "wave": 0.2, "elastic": 0.1}  # of the other ranges 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class LineAugmentation:
     scale: float = 0.15  # of the height: up to so much taller, or as many times lower
     shift: float = 0.05  # up or down, in heights
     wave: float = 0.05  # amplitude of a rise and fall of the baseline, in heights
+    elastic: float = 0.03  # standard deviation of the shifts, in heights, that bend strokes here one way and there another
     thickness: float = 0.4  # of a pixel that strokes grow or shrink at either side
     ink: float = 0.5  # how much darker or fainter half-grey becomes, in quarters of the contrast
     blur: float = 0.5  # share of a blur of 1 pixel
@@ -51,7 +52,7 @@ class LineAugmentation:
         """
         if not any(astuple(self)):
             return features, lengths
-        seeds = iter(tf.unstack(tf.random.split(seed, 11)))
+        seeds = iter(tf.unstack(tf.random.split(seed, 12)))
         count = tf.shape(features)[0]
 
         def draw(size=(), low=-1.0):
@@ -69,6 +70,9 @@ class LineAugmentation:
             features = _paced(features, lengths, self.rhythm, rhythm)
         if self.wave:
             features = _waved(features, self.wave, wave)
+        grid = next(seeds)
+        if self.elastic:
+            features = _bent(features, self.elastic, grid)
         if self.thickness:
             sign = tf.sign(thickness)
             features += self.thickness * thickness * (_widened(sign * features) - sign * features)
@@ -119,13 +123,35 @@ def _waved(features, most, draws):
     period = height * 6.0 * 2.0**period
     step = tf.range(tf.shape(features)[1], dtype=tf.float32)
     rise = most * height * amplitude * tf.sin(2 * math.pi * step / period + math.pi * phase)
-    reach = math.ceil(most * height)
-    padded = tf.pad(features, ((0, 0), (0, 0), (reach, reach)))
-    # Between two whole shifts a step is a mix of both: cheaper than reading at positions.
-    return tf.add_n(
-        tf.nn.relu(1.0 - tf.abs(rise - by))[..., None] * padded[..., reach + by : reach + by + height]
-        for by in range(-reach, reach + 1)
-    )
+    return _shifted(features, rise[..., None], math.ceil(most * height), axis=2)
+
+
+def _bent(features, deviation, seed):
+    """Shifts each pixel along both axes, those within a third of a height nearly alike (Simard, Steinkraus and Platt, 2003;
+    Wigington et al., 2017, for lines of handwriting)."""
+    (batch, steps), height = tf.unstack(tf.shape(features)[:2]), features.shape[2]
+    grid = [batch, 2 + 3 * steps // height, 4, 2]
+    shifts = tf.clip_by_value(tf.random.stateless_normal(grid, seed, alg="philox"), -2.0, 2.0) * deviation * height
+    along, across = tf.unstack(tf.image.resize(shifts, [steps, height], "bilinear"), axis=3)
+    reach = math.ceil(2 * deviation * height)
+    return _shifted(_shifted(features, along, reach, axis=1), across, reach, axis=2)
+
+
+def _shifted(features, shift, reach, axis):
+    """Reads each pixel as many pixels further along an axis as `shift`, up to `reach`; outside lies paper.
+
+    Between two whole shifts a pixel is a mix of both: cheaper than reading at positions.
+    """
+    size = tf.shape(features)[axis]
+    padded = tf.pad(features, [[reach, reach] if place == axis else [0, 0] for place in range(3)])
+    padded = tf.ensure_shape(padded, [None, None, features.shape[2] + 2 * reach * (axis == 2)])
+
+    def further(by):
+        return (
+            padded[:, reach + by : reach + by + size] if axis == 1 else padded[..., reach + by : reach + by + features.shape[2]]
+        )
+
+    return tf.add_n([tf.nn.relu(1.0 - tf.abs(shift - by)) * further(by) for by in range(-reach, reach + 1)])
 
 
 def _paced(features, lengths, most, draws):

@@ -154,6 +154,23 @@ def test_the_wave_is_a_sine_of_the_height_asked_for():
     np.testing.assert_allclose(seen, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_shift_reads_further_along_its_axis_and_between_two_pixels_a_mix(axis):
+    ramp = np.broadcast_to(np.arange(80.0)[:, None] if axis == 1 else np.arange(17.0), (1, 80, 17)).astype("float32")
+    for shift in (-2.0, -0.25, 0.0, 1.5, 3.0):
+        read = augment._shifted(tf.constant(ramp), tf.fill((1, 80, 17), shift), 3, axis).numpy()
+        np.testing.assert_allclose(read[:, 3:-3, 3:-3], ramp[:, 3:-3, 3:-3] + shift, rtol=1e-5)
+
+
+def test_strokes_are_bent_as_far_as_asked_and_neighbours_alike():
+    ramp = np.broadcast_to(np.arange(400.0)[:, None] + 1000, (20, 400, 48)).astype("float32")  # shows where it was read
+    shifts = augment._bent(tf.constant(ramp), 0.03, SEED).numpy()[:, 5:-5, 5:-5] - ramp[:, 5:-5, 5:-5]
+    assert np.abs(shifts).max() <= 2 * 0.03 * 48 + 1e-2
+    assert 0.5 < shifts.std() / (0.03 * 48) < 1.0  # half way between two points of the grid it is less
+    assert abs(shifts.mean()) < 0.1
+    assert np.abs(np.diff(shifts, axis=1)).max() < 0.8 and np.abs(np.diff(shifts, axis=2)).max() < 0.8
+
+
 def test_the_rhythm_changes_between_two_ends_that_stay():
     # A ramp shows at each step where it was read: speeds differ by what was asked, and a line's ends do not move.
     ramp = np.repeat(np.arange(400, dtype=np.float32)[None, :, None], HEIGHT, axis=2)

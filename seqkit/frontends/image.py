@@ -9,6 +9,7 @@ Left out: turned or curved lines, several lines (`seqkit.pages` splits them), in
 """
 
 import contextlib
+import functools
 import io
 import os
 from pathlib import Path
@@ -57,6 +58,10 @@ class ImageFrontend(tf.Module):
         if height < 8:
             raise ValueError(f"height must be at least 8 pixels; received {height!r}.")
         self.height = height
+        # Partial functions: where many frontends are made, TensorFlow warns of one whose code is traced anew for each.
+        files, pixels = (tuple(forms.values()) for forms in self.signatures.values())
+        self._read_files = tf.function(functools.partial(self._lines, decode), input_signature=files, autograph=False)
+        self._read_pixels = tf.function(functools.partial(self._lines, _cut), input_signature=[pixels], autograph=False)
 
     def collate(self, items):
         """Gathers pictures into one batch.
@@ -109,15 +114,7 @@ class ImageFrontend(tf.Module):
         """
         if "image_bytes" in batch:
             return self._read_files(batch["image_bytes"])
-        return self._read_pixels(batch["pixels"], batch["sizes"])
-
-    @tf.function(input_signature=[signature["image_bytes"]], autograph=False)
-    def _read_files(self, files):
-        return self._lines(decode, files)
-
-    @tf.function(input_signature=list(signatures["pixels"].values()), autograph=False)
-    def _read_pixels(self, pixels, sizes):
-        return self._lines(lambda item: item[0][: item[1][0], : item[1][1]], (pixels, tf.maximum(sizes, 1)))
+        return self._read_pixels((batch["pixels"], batch["sizes"]))
 
     def _lines(self, decode, items):
         number = tf.TensorSpec((), tf.float32)
@@ -235,6 +232,13 @@ def _from_array(values, label):
     elif high <= 1 and values.dtype.kind in "bf":
         values = values * 255.0
     return Image.fromarray(np.rint(values).astype(np.uint8).reshape(shape[:2] if shape[2:] == (1,) else shape))
+
+
+def _cut(item):
+    """A picture `(height, width, 3)` at the top left of a larger array, and its `(height, width)` -> the picture."""
+    pixels, size = item
+    height, width = tf.unstack(tf.maximum(size, 1))
+    return pixels[:height, :width]
 
 
 def grey(picture):

@@ -364,6 +364,12 @@ def test_a_file_is_refused_by_name(tmp_path):
             FRONTEND.collate([tmp_path / name])
 
 
+def test_many_frontends_are_made_without_a_warning(caplog):
+    for height in range(20, 30):
+        lines([LINE], ImageFrontend(height))
+    assert "retracing" not in caplog.text
+
+
 def test_a_height_without_room_for_letters_is_refused():
     with pytest.raises(ValueError, match="height must be at least 8 pixels; received 4"):
         ImageFrontend(height=4)
