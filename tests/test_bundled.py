@@ -24,6 +24,11 @@ def test_bundled_weights_answer_as_recorded(name):
         np.testing.assert_allclose(answer.score, recorded["score"], atol=1e-4)
 
 
+@pytest.mark.parametrize("name", sorted(RECORDED))
+def test_bundled_pipelines_are_exported(name, tmp_path):
+    assert (seqkit.pipeline(name).export(tmp_path / "1") / "saved_model.pb").is_file()  # compared with the call on the way
+
+
 def test_every_bundled_pipeline_is_recorded_and_has_a_size_and_a_card():
     assert sorted(seqkit.models()) == sorted(RECORDED) == sorted(LARGEST)
     for name, directory in seqkit.models().items():

@@ -10,6 +10,11 @@ from keras import ops
 from seqkit.layers import paths, program, steps
 
 
+def no_masks_yet(layer, cell, sequence, state):
+    """In place of `RNN._maybe_config_dropout_masks`, which draws them when not training too: then an answer would move the
+    random state, and an export hold it. `loop` has them drawn where they are read."""
+
+
 def loop(layer, kerass, sequences, initial_state, mask, training):
     """`RNN.inner_loop` of `layer`, whose own is `kerass`. Sets `layer.path`.
 
@@ -19,14 +24,15 @@ def loop(layer, kerass, sequences, initial_state, mask, training):
         mask = mask[0]
     layer.path = choose(layer, sequences, training)
     if layer.path == "keras":
+        keras.layers.RNN._maybe_config_dropout_masks(layer, layer.cell, sequences[:, 0, :], initial_state)
         return kerass(sequences, initial_state, mask, training=training)
     if layer.path == "cudnn":
         return _cudnn(layer, kerass, sequences, initial_state, mask, training)
     states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
     cell, backwards = layer.cell, layer.go_backwards
     dropped = bool(training) and 0 < cell.recurrent_dropout < 1
-    constants = _listed(cell.get_recurrent_dropout_mask(states[0])) if dropped else []
     masks = _listed(cell.get_dropout_mask(sequences[:, 0, :])) if training and 0 < cell.dropout < 1 else []
+    constants = _listed(cell.get_recurrent_dropout_mask(states[0])) if dropped else []
     step = _step(layer, dropped)
     run = {"fused": program.compiled, "graph": program.plain, "scan": program.scan}.get(layer.path)
 

@@ -24,6 +24,7 @@ class SimpleRNN(keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` (Elman 1990), same arguments and those of `LSTM`."""
 
     path = lengths = None
+    _maybe_config_dropout_masks = inner.no_masks_yet
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -80,6 +81,7 @@ class LSTM(keras.layers.LSTM):
     """
 
     path = lengths = None
+    _maybe_config_dropout_masks = inner.no_masks_yet
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest
@@ -111,6 +113,7 @@ class GRU(keras.layers.GRU):
     """
 
     path = lengths = None
+    _maybe_config_dropout_masks = inner.no_masks_yet
 
     def __init__(
         self, units, *args, zoneout=0.0, layer_norm=False, weight_drop=0.0, truncate=None, checkpoint_every=None, **rest

@@ -54,6 +54,18 @@ def same(a, b, within=2e-5):
         np.testing.assert_allclose(one, other, atol=within, rtol=within)
 
 
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+def test_an_answer_draws_no_random_numbers_so_an_export_needs_none(kind):
+    layer = build(getattr(layers, kind)(5, return_sequences=True, dropout=0.5, recurrent_dropout=0.5))
+    state = layer.cell.seed_generator.state.numpy()
+    layer(X)
+    np.testing.assert_array_equal(layer.cell.seed_generator.state, state)
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, None, 3))).graph
+    assert not [op.type for op in graph.get_operations() if "Random" in op.type or "Assign" in op.type]
+    layer(X, training=True)
+    assert (layer.cell.seed_generator.state.numpy() != state).any()
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_answers_and_gradients_are_keras_by_every_path(case, backwards):
