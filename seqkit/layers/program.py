@@ -99,7 +99,8 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
     fixed = tf.nest.flatten(weights)
     specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
     sizes = len(states), len(constants), len(masks), len(weights[3]), len(weights[4])
-    outputs, *last = _program(step, reverse, sizes, tuple(specs), _recording())(*[t for t in free + fixed if t is not None])
+    program = _program(step, reverse, sizes, tuple(specs), _recording(), tf.executing_eagerly())
+    outputs, *last = program(*[t for t in free + fixed if t is not None])
     if steps is None:
         outputs = outputs[:true]
     last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
@@ -107,7 +108,9 @@ def compiled(step, x, states, keep, constants, masks, weights, reverse):
 
 
 @cache
-def _program(step, reverse, sizes, specs, recording):
+def _program(step, reverse, sizes, specs, recording, eager):
+    """The program. Eager calls have one of their own: where a graph has taken a gradient of it before, TensorFlow 2.21 takes
+    what that gradient reads for answers of the program, and differentiates them too, which XLA refuses."""
     import tensorflow as tf
 
     states, constants, masks, parameters, matrices = ([0] * n for n in sizes)

@@ -168,6 +168,17 @@ def test_lengths_that_are_alike_run_whole(longest, grouped, monkeypatch):
     assert rows == ([4] * 4 if grouped else [16])
 
 
+def test_a_layer_trained_in_a_graph_has_eager_gradients_afterwards():
+    layer = build(layers.LSTM(7))  # of a width that no other test has, so of programs of its own
+    traced = tf.function(lambda x: run(layer, x, training=True), input_signature=[tf.TensorSpec([None, None, 3])])
+    traced(X)
+    found = []
+    for path in ("fused", "graph"):  # fused, it is the program of the graph's, whose steps were padded
+        with layers.only(path):
+            found.append(run(layer, lengths=LENGTHS))
+    same(*found)
+
+
 def test_layers_compile_inside_a_compiled_function():
     theirs, ours = pair("gru", return_sequences=True)
     x, lengths = np.random.default_rng(4).normal(size=(16, 5, 3)).astype("float32"), np.arange(16) % 6
