@@ -9,23 +9,17 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import json
-import os
 import random
-import shutil
-import tempfile
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from seqkit import export, training
+from seqkit import export, saved, training
 from seqkit.data import read_examples
 from seqkit.layers import portable
 from seqkit.model import SequenceModel
 from seqkit.results import explain_words
 
-FORMAT = 1  # of the directory that `save` writes
 _LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
 
 
@@ -321,24 +315,8 @@ class Pipeline:
             half: store weights in half the space, rounded to float16. Load it again to answer with what was stored.
         """
         self._check_built()
-        directory = Path(directory)
-        if directory.exists() and any(directory.iterdir()) and not (directory / "config.json").exists():
-            raise FileExistsError(f"{directory} holds something that is not a pipeline. Choose another directory.")
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".save-") as work:
-            new = Path(work) / "new"
-            (new / "assets").mkdir(parents=True)
-            described = {"format": FORMAT, "task": self.task.NAME, "config": dataclasses.asdict(self.config)}
-            (new / "config.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-            for name, content in self.assets.items():
-                (new / "assets" / name).write_bytes(content)
-            (new / "CARD.md").write_text(card, encoding="utf-8")
-            self.model.save_weights(new / "model.weights.h5")
-            if half:
-                _round_weights(new / "model.weights.h5")
-            if directory.exists():
-                os.replace(directory, Path(work) / "old")
-            shutil.move(new, directory)
+        config = dataclasses.asdict(self.config)
+        saved.write(directory, self.task.NAME, config, self.assets, self.model.save_weights, card, half)
 
     def _read(self, examples):
         (name,) = self.task.INPUTS
@@ -386,21 +364,3 @@ def _seeded(seed):
         yield
     finally:
         random.setstate(before)
-
-
-def _round_weights(path):
-    import h5py
-
-    whole = path.with_name("whole.h5")
-    os.replace(path, whole)
-    with h5py.File(whole) as source, h5py.File(path, "w") as target:
-
-        def copy(name, item):
-            if isinstance(item, h5py.Dataset):
-                half = item.dtype == "float32" and item.shape != ()
-                target.create_dataset(name, data=item[()].astype("float16") if half else item[()])
-            else:
-                target.require_group(name)
-
-        source.visititems(copy)
-    whole.unlink()

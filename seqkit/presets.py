@@ -4,11 +4,10 @@ Convention: a bundled pipeline is such a directory under `weights/`; nothing is 
 """
 
 import functools
-import json
 import os
 from pathlib import Path
 
-from seqkit.pipe import FORMAT
+from seqkit import saved
 from seqkit.tasks import ALIASES, TASKS, build
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -48,16 +47,7 @@ def pipeline(name):
 
 
 def _load(directory):
-    try:
-        described = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        form, task, config = described.pop("format"), described.pop("task"), described.pop("config")
-    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"{directory}/config.json is damaged ({type(error).__name__}: {error}).") from error
-    if form != FORMAT:
-        raise ValueError(f"{directory} has format {form!r}; this version of seqkit reads format {FORMAT}.")
-    if described:
-        raise ValueError(f"{directory}/config.json has unknown keys {sorted(described)}.")
-    assets = {path.name: path.read_bytes() for path in sorted((directory / "assets").glob("*"))}
+    task, config, assets = saved.read(directory)
     try:
         pipe = build(task, assets, **config)
     except ValueError:
