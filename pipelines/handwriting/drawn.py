@@ -22,27 +22,36 @@ HEIGHT = 18  # pixels of an x
 LONGEST = 80  # characters
 
 
-def lines(count, texts, folder, seed):
+def lines(count, texts, words, faces, seed):
     """`(picture, text)` pairs, pictures `(height, width)` uint8.
 
     Args:
         count: int.
         texts: the corpus's, in their order: windows of them are drawn, most of their words replaced by others.
-        folder: where the typefaces are kept.
+        words: dict of word -> how often it is drawn, in proportion.
+        faces: list of typefaces, each as likely.
         seed: int; the same one draws the same lines.
     """
     random = np.random.default_rng(seed)
-    faces = [_face(path) for path in fonts(Path(folder))]
-    texts = _texts(count, " ".join(texts).split(), random)
+    texts = _texts(count, " ".join(texts).split(), words, random)
     return [(_picture(text, faces[random.integers(len(faces))], random), text) for text in texts]
 
 
-def fonts(folder):
-    """Paths of the typefaces in the folder; those that it lacks are fetched."""
+def french():
+    """The words: the root of their frequencies is how often they are drawn, the rare more often than they are written."""
+    try:
+        from wordfreq import get_frequency_dict
+    except ModuleNotFoundError as error:
+        raise SystemExit("This recipe draws words of wordfreq's. Install it: pip install wordfreq==3.1.1") from error
+    return {word: share**0.5 for word, share in get_frequency_dict("fr", "large").items() if set(word) <= set(LETTERS)}
+
+
+def hands(folder):
+    """The typefaces, at the size that an x is `HEIGHT` high in; those that the folder lacks are fetched."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [line.split() for line in (Path(__file__).parent / "fonts.txt").read_text().splitlines()]
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda font: _font(folder, *font), wanted))
+        return [_face(path) for path in pool.map(lambda font: _font(folder, *font), wanted)]
 
 
 def _font(folder, name, version):
@@ -64,22 +73,16 @@ def _font(folder, name, version):
 
 
 def _face(path):
-    """The typeface, at the size that its x is `HEIGHT` high in."""
     face = ImageFont.truetype(str(path), 100)
     height = np.median([face.getbbox(letter, anchor="ls")[1] for letter in "aemnorsuxz"])
     return ImageFont.truetype(str(path), 100 * HEIGHT / -height, layout_engine=ImageFont.Layout.RAQM)
 
 
-def _texts(count, words, random):
-    """Windows of the words, four in five of their words of three letters and more replaced by others, each digit by any."""
-    try:
-        from wordfreq import get_frequency_dict
-    except ModuleNotFoundError as error:
-        raise SystemExit("This recipe draws lines of words of wordfreq. Install it: pip install wordfreq==3.1.1") from error
-    known = {word: share for word, share in get_frequency_dict("fr", "large").items() if set(word) <= set(LETTERS)}
-    others, shares = np.array(list(known)), np.sqrt(list(known.values()))  # the root: rare words more often than they are
-    others = iter(random.choice(others, 20 * count, p=shares / shares.sum()).tolist())
-    words = [word for word in words if set(word) <= DRAWN]
+def _texts(count, texts, words, random):
+    """Windows of the texts, four in five of their words of three letters and more replaced, each digit by any."""
+    shares = np.array(list(words.values()))
+    others = iter(random.choice(list(words), 20 * count, p=shares / shares.sum()).tolist())
+    texts = [word for word in texts if set(word) <= DRAWN]
 
     def replaced(found):
         word = found[0]
@@ -88,12 +91,12 @@ def _texts(count, words, random):
         other = next(others)
         return other.capitalize() if word[0].isupper() else other
 
-    texts = []
-    for start, size in zip(random.integers(len(words), size=count), random.integers(2, 11, size=count)):
-        text = re.sub(r"[^\W\d_]{3,}", replaced, " ".join(words[start : start + size]))
+    found = []
+    for start, size in zip(random.integers(len(texts), size=count), random.integers(2, 11, size=count)):
+        text = re.sub(r"[^\W\d_]{3,}", replaced, " ".join(texts[start : start + size]))
         text = re.sub(r"\d", lambda _: str(random.integers(10)), text)
-        texts.append(text if len(text) <= LONGEST else text[:LONGEST].rpartition(" ")[0])
-    return [text if set(text) <= DRAWN else text.lower() for text in texts]
+        found.append(text if len(text) <= LONGEST else text[:LONGEST].rpartition(" ")[0])
+    return [text if set(text) <= DRAWN else text.lower() for text in found]
 
 
 def _picture(text, face, random):

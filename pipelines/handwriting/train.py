@@ -5,6 +5,7 @@
 
 import data
 import drawn
+from PIL import ImageFont
 
 import seqkit
 from seqkit import recipes
@@ -15,7 +16,7 @@ DRAWN = 8000  # lines in typefaces; the corpus is shown twice as often
 GREEDY = {"beam": 1, "order": 0}
 SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (0.5, 1.0, 1.5)]
 SMALL = {"height": 16, "filters": (4, 8, 8, 8, 8), "units": 16, "depth": 1, "order": 3, "dropout": 0.0}
-QUICK = {"epochs": 120, "batch_steps": 1024, "learning_rate": 2e-2}
+QUICK = {"epochs": 100, "batch_steps": 1024, "learning_rate": 2e-2}
 
 
 def searching(pipe, **search):
@@ -43,10 +44,12 @@ def scores(pipe, split):
 
 def train(run, smoke):
     if smoke:
-        lines, others, dev, settings, training, searches = data.MADE_UP, [], data.MADE_UP, SMALL, QUICK, SEARCHES[:2]
+        lines, dev, settings, training, searches = data.MADE_UP, data.MADE_UP, SMALL, QUICK, SEARCHES[:2]
+        count, words, hands = 6, {"good": 1, "sad": 1}, [ImageFont.load_default(36)]
     else:
         lines, dev, settings, training, searches = data.lines("train"), data.lines("dev"), {}, TRAINING, SEARCHES
-        others = drawn.lines(DRAWN, [text for _, text in lines], run / "fonts", seed=0)
+        count, words, hands = DRAWN, drawn.french(), drawn.hands(run / "fonts")
+    others = drawn.lines(count, [text for _, text in lines], words, hands, seed=0)
     pipe = seqkit.build("handwriting-recognition", **settings)
     pipe.learn(lines)
     reader = searching(pipe, **GREEDY)
