@@ -69,6 +69,7 @@ class LanguageModel(tf.Module):
         alphabet: `bytes`, of the tokenizer it was learnt with.
         order: int.
         size: int, number of symbols: the end, and the characters.
+        pairs: `(size, size)` float64, how often each symbol was counted behind each.
     """
 
     def __init__(self, content):
@@ -76,6 +77,8 @@ class LanguageModel(tf.Module):
         self.alphabet, self.order, ngrams, counts = _read(content)
         self._tokenizer = CharacterTokenizer(self.alphabet)
         self.size = self._tokenizer.size - UNKNOWN
+        pairs = np.bincount(ngrams % self.size**2, counts, self.size**2) if self.order > 1 else np.zeros(self.size**2)
+        self.pairs = pairs.reshape(self.size, self.size)
         levels, backoffs = _tables(ngrams, counts, self.size, self.order)
         unigrams = np.full(self.size, backoffs[0][1][0] / self.size)
         unigrams[levels[0][0]] = levels[0][1]

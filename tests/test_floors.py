@@ -12,7 +12,7 @@ FLOORS = [
     {"lengths", "search", "tokenizers", "metrics", "results", "runs", "saved", "transcribed"},
     {"layers"},
     {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model", "augment"},
-    {"model", "training", "export", "data", "pages"},
+    {"model", "training", "export", "data", "pages", "words"},
     {"pipe", "check"},
     {"tasks"},
     {"presets"},

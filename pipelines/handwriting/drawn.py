@@ -28,7 +28,7 @@ def lines(count, texts, words, faces, seed):
     Args:
         count: int.
         texts: the corpus's, in their order: windows of them are drawn, most of their words replaced by others.
-        words: dict of word -> how often it is drawn, in proportion.
+        words: dict of word -> frequency. The rare are drawn more often than they are written: as the root of it.
         faces: list of typefaces, each as likely.
         seed: int; the same one draws the same lines.
     """
@@ -38,12 +38,12 @@ def lines(count, texts, words, faces, seed):
 
 
 def french():
-    """The words: the root of their frequencies is how often they are drawn, the rare more often than they are written."""
+    """The words of French: dict of word -> its frequency, the most frequent first."""
     try:
         from wordfreq import get_frequency_dict
     except ModuleNotFoundError as error:
-        raise SystemExit("This recipe draws words of wordfreq's. Install it: pip install wordfreq==3.1.1") from error
-    return {word: share**0.5 for word, share in get_frequency_dict("fr", "large").items() if set(word) <= set(LETTERS)}
+        raise SystemExit("This recipe needs wordfreq's words. Install it: pip install wordfreq==3.1.1") from error
+    return {word: share for word, share in get_frequency_dict("fr", "large").items() if word.isalpha()}
 
 
 def hands(folder):
@@ -80,6 +80,7 @@ def _face(path):
 
 def _texts(count, texts, words, random):
     """Windows of the texts, four in five of their words of three letters and more replaced, each digit by any."""
+    words = {word: share**0.5 for word, share in words.items() if set(word) <= set(LETTERS)}
     shares = np.array(list(words.values()))
     others = iter(random.choice(list(words), 20 * count, p=shares / shares.sum()).tolist())
     texts = [word for word in texts if set(word) <= DRAWN]

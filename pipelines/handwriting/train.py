@@ -13,15 +13,16 @@ from seqkit.metrics import bootstrap, character_edits
 
 TRAINING = {"epochs": 20, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
 DRAWN = 8000  # lines in typefaces; the corpus is shown twice as often
+LISTED = 100_000  # words that the language model knows
 GREEDY = {"beam": 1, "order": 0}
 SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (0.5, 1.0, 1.5)]
 SMALL = {"height": 16, "filters": (4, 8, 8, 8, 8), "units": 16, "depth": 1, "order": 3, "dropout": 0.0}
 QUICK = {"epochs": 100, "batch_steps": 1024, "learning_rate": 2e-2}
 
 
-def searching(pipe, **search):
+def searching(pipe, assets=None, **search):
     """The same weights, decoded in another way."""
-    other = seqkit.build(pipe.task.NAME, pipe.assets, **{**vars(pipe.config), **search})
+    other = seqkit.build(pipe.task.NAME, assets or pipe.assets, **{**vars(pipe.config), **search})
     other.model.set_weights(pipe.model.get_weights())
     return other
 
@@ -54,7 +55,8 @@ def train(run, smoke):
     pipe.learn(lines)
     reader = searching(pipe, **GREEDY)
     reader.fit(lines * 2 + others, validation=dev, directory=run, **training)
-    pipes = [searching(reader, **{**vars(pipe.config), **search}) for search in searches]
+    assets = {**pipe.assets, "words.txt": "\n".join([*words][:LISTED]).encode()}
+    pipes = [searching(reader, assets, **{**vars(pipe.config), **search}) for search in searches]
     pipe = max(pipes, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
     pipe.model.head.calibrate(pipe([x for x, _ in dev]), [y for _, y in dev])
     search = f"weight {pipe.config.weight}, bonus {pipe.config.bonus}"

@@ -1,4 +1,8 @@
-"""Handwriting: the picture of a text line -> its text."""
+"""Handwriting: the picture of a text line -> its text.
+
+Convention: beside the assets that are learnt from examples, a pipeline may have `words.txt`, for a language model that knows
+more words than the examples have: see `words.py`.
+"""
 
 from dataclasses import dataclass
 
@@ -12,6 +16,7 @@ from seqkit.frontends.image import ImageFrontend
 from seqkit.heads.ctc import CTCHead
 from seqkit.tasks.fields import check_whole
 from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
+from seqkit.words import WordLanguageModel
 
 NAME = "handwriting-recognition"
 INPUTS, TARGET = ("image",), "text"  # the columns of a manifest
@@ -75,7 +80,8 @@ def adapt(config, assets, examples, alphabet):
     if alphabet == "new":
         return _assets(config, known.alphabet, texts)
     union = CharacterTokenizer(assets["alphabet.json"]).union(known)
-    return _assets(config, union.alphabet, texts, assets.get("language_model.npz"))
+    words = {name: content for name, content in assets.items() if name == "words.txt"}
+    return {**_assets(config, union.alphabet, texts, assets.get("language_model.npz")), **words}
 
 
 def _assets(config, alphabet, texts, before=None):
@@ -88,9 +94,12 @@ def _assets(config, alphabet, texts, before=None):
 
 def build(config, assets):
     """The three parts of the pipeline: frontend, encoder, head."""
+    known = language_model.LanguageModel(assets["language_model.npz"]) if config.order else None
+    if known and "words.txt" in assets:
+        known = WordLanguageModel(known, assets["words.txt"])
     head = CTCHead(
         CharacterTokenizer(assets["alphabet.json"]),
-        language_model.LanguageModel(assets["language_model.npz"]) if config.order else None,
+        known,
         beam=config.beam,
         candidates=config.candidates,
         weight=config.weight,
