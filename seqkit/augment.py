@@ -26,7 +26,7 @@ class LineAugmentation:
     scale: float = 0.15  # of the height: up to so much taller, or as many times lower
     shift: float = 0.05  # up or down, in heights
     wave: float = 0.05  # amplitude of a rise and fall of the baseline, in heights
-    elastic: float = 0.04  # standard deviation of the shifts, in heights, that bend strokes here one way and there another
+    elastic: float = 0.015  # standard deviation of the shifts, in heights, that bend strokes here one way and there another
     thickness: float = 0.4  # of a pixel that strokes grow or shrink at either side
     ink: float = 0.5  # how much darker or fainter half-grey becomes, in quarters of the contrast
     blur: float = 0.5  # share of a blur of 1 pixel

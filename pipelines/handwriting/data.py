@@ -1,6 +1,7 @@
 """Copiste d'un jour: lines of modern French handwriting, under `$SEQKIT_DATA/handwriting/copiste-d-un-jour`."""
 
 import csv
+import itertools
 import os
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def lines(split):
 def writer(path):
     """Who wrote a line, by its file's name."""
     return path.stem.rpartition("_")[0]
+
+
+def words(count):
+    """The most frequent words of French, the most frequent first: of wordfreq (Speer, 2022), whose lists are CC BY-SA 4.0."""
+    try:
+        from wordfreq import iter_wordlist
+    except ModuleNotFoundError as error:
+        raise SystemExit("This recipe needs wordfreq's words. Install it: pip install wordfreq==3.1.1") from error
+    return list(itertools.islice((word for word in iter_wordlist("fr", "large") if word.isalpha()), count))
 
 
 def printed(text):
