@@ -152,10 +152,15 @@ def _joined(tables, offsets):
     return tf.constant(np.concatenate(numbers), tf.int64), tf.constant(np.log(np.concatenate(probabilities)), tf.float32)
 
 
-def _found(keys, values, asked):
-    """Looks numbers up in a sorted table: whether each is in it, and its value, 0 for those that are not."""
+def placed(keys, asked):
+    """Looks numbers up in a sorted table whose last one is never asked for: whether each is in it, and where it belongs."""
     places = tf.reshape(tf.searchsorted(keys, tf.reshape(asked, [-1])), tf.shape(asked))
-    known = tf.gather(keys, places) == asked
+    return tf.gather(keys, places) == asked, places
+
+
+def _found(keys, values, asked):
+    """Whether numbers are in a table, as of `placed`, and their values there, 0 for those that are not."""
+    known, places = placed(keys, asked)
     return known, tf.gather(values, tf.where(known, places, keys.shape[0] - 1))
 
 

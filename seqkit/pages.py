@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from seqkit.frontends.image import grey, read_picture
+from seqkit.frontends.image import grey
+from seqkit.frontends.pictures import read_picture
 
 DEGREES = np.arange(-3.0, 3.01, 0.25)  # tried, on a copy of
 SMALL = 800  # pixels on the longer side

@@ -13,6 +13,7 @@ state is the character model's, and the node times the number of those. Left out
 import numpy as np
 import tensorflow as tf
 
+from seqkit.language_model import placed
 from seqkit.tokenizers import CharacterTokenizer, nfc
 
 # The list's share after so many letters of a word, and after more. Expectation maximisation on 513 lines of French, beside a
@@ -58,7 +59,8 @@ class WordLanguageModel(tf.Module):
         small = [True, *(character == character.lower() for character in spelt)]
         ending = np.where(letter, 0, 1 + language_model.pairs[letter].sum(0))
         with tf.device("CPU"):  # where TensorFlow looks up, also beside a GPU
-            self._keys, self._shares = tf.constant(keys, tf.int64), tf.constant(shares, tf.float32)
+            self._keys = tf.constant([*keys, np.iinfo(np.int64).max], tf.int64)
+            self._shares = tf.constant([*shares, 0], tf.float32)
             self._ends = tf.constant([0, 0, *ends], tf.float32)
             self._mixed = tf.constant([0, 0, *np.array(SHARES)[np.minimum(depths, len(SHARES) - 1)]], tf.float32)
             self._letter, self._lower, self._small = tf.constant(letter), tf.constant(lower, tf.int64), tf.constant(small)
@@ -72,11 +74,9 @@ class WordLanguageModel(tf.Module):
         """What follows a state: as of `LanguageModel.step`."""
         nodes, histories = states // self._histories, states % self._histories
         log_probs, histories = self._characters.step(histories, symbols)
-        sought = nodes * self.size + tf.gather(self._lower, symbols)
-        places = tf.searchsorted(self._keys, tf.reshape(sought, [-1]))
-        places = tf.minimum(tf.reshape(places, tf.shape(sought)), self._keys.shape[0] - 1)
+        known, places = placed(self._keys, nodes * self.size + tf.gather(self._lower, symbols))
         letter, small = tf.gather(self._letter, symbols), tf.gather(self._small, symbols)
-        known = (tf.gather(self._keys, places) == sought) & letter & (small | (nodes == 1))
+        known &= letter & (small | (nodes == 1))
         inside = tf.where(known, tf.gather(self._shares, places), 0.0)
         listed = tf.where(letter, inside, tf.gather(self._ends, nodes) * tf.gather(self._ending, symbols))
         mixed = tf.gather(self._mixed, nodes)

@@ -80,8 +80,7 @@ def adapt(config, assets, examples, alphabet):
     if alphabet == "new":
         return _assets(config, known.alphabet, texts)
     union = CharacterTokenizer(assets["alphabet.json"]).union(known)
-    words = {name: content for name, content in assets.items() if name == "words.txt"}
-    return {**_assets(config, union.alphabet, texts, assets.get("language_model.npz")), **words}
+    return {**assets, **_assets(config, union.alphabet, texts, assets.get("language_model.npz"))}
 
 
 def _assets(config, alphabet, texts, before=None):
