@@ -164,21 +164,21 @@ def fit_temperature(logits, truths):
 
 
 def fit_sigmoid(values, truths):
-    """The slope and offset that make `sigmoid(slope * value + offset)` most probable (Platt, 1999).
+    """The slopes and offset that make `sigmoid(values @ slopes + offset)` most probable (Platt, 1999).
 
     Args:
-        values: `(items,)` float, such as logits.
+        values: `(items, n)` float, a logit first, then whatever else tells how it errs.
         truths: `(items,)` float, 0 to 1.
 
     Returns:
-        Two floats; near 1 and 0, which leave a logit as it is, where there is little to learn from.
+        `(n + 1,)` float, the offset last; near 1, 0, ... 0, which leave a logit as it is, where there is little to learn from.
     """
-    inputs = np.stack([np.asarray(values, float), np.ones(len(values))], axis=1)
-    truths, start = np.asarray(truths, float), np.array([1.0, 0.0])
+    inputs = np.column_stack([values, np.ones(len(values))])
+    truths, start = np.asarray(truths, float), np.eye(inputs.shape[1])[0]
     found, prior = start, 0.1
     # No curvature of the loss is above this one, so each step lowers it (Böhning, 1992).
-    curvature = inputs.T @ inputs / 4 + prior * np.eye(2)
+    curvature = inputs.T @ inputs / 4 + prior * np.eye(len(start))
     for _ in range(2000):
         chances = 1 / (1 + np.exp(-np.clip(inputs @ found, -30, 30)))
         found = found - np.linalg.solve(curvature, inputs.T @ (chances - truths) + prior * (found - start))
-    return float(found[0]), float(found[1])
+    return found

@@ -201,6 +201,27 @@ def align(log_probs, lengths, ids, counts):
     return tf.where(possible, first, 0), end, confidence
 
 
+def spoken(language_model, ids, counts):
+    """How likely a language model finds texts.
+
+    Args:
+        language_model: as of `prefix_beam`.
+        ids: `(batch, longest)` int32, the texts' symbols, 0 in the padding.
+        counts: `(batch,)` int32, characters of each.
+
+    Returns:
+        The log probability of each text and its end, `(batch,)` float32.
+    """
+    ids = tf.pad(ids, [[0, 0], [0, 1]])
+
+    def read(place, states, total):
+        log_probs, states = language_model.step(states, ids[:, place])
+        return place + 1, states, total + tf.where(place <= counts, log_probs, 0.0)
+
+    start = 0, language_model.start_states(tf.shape(ids)[0]), tf.zeros_like(counts, tf.float32)
+    return tf.while_loop(lambda place, *_: place < tf.shape(ids)[1], read, start)[2]
+
+
 def _without_certain_blanks(log_probs, lengths, certain):
     """Keeps the first of each run of frames whose blank is more probable than `certain`."""
     frames = tf.shape(log_probs)[1]

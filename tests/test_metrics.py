@@ -81,11 +81,11 @@ def test_the_bootstrap_interval_is_that_of_the_normal_approximation():
 
 
 def test_a_sigmoid_is_found_again():
-    values = np.random.default_rng(0).normal(size=20000) * 3
-    slope, offset = metrics.fit_sigmoid(values, 1 / (1 + np.exp(-(0.6 * values - 1.5))))
-    assert slope == pytest.approx(0.6, abs=1e-3) and offset == pytest.approx(-1.5, abs=1e-3)
+    values = np.random.default_rng(0).normal(size=(20000, 2)) * [3, 1]
+    found = metrics.fit_sigmoid(values, 1 / (1 + np.exp(-(values @ [0.6, -0.2] - 1.5))))
+    assert found == pytest.approx([0.6, -0.2, -1.5], abs=1e-3)
 
 
 def test_one_perfect_line_does_not_make_all_scores_one():
-    slope, offset = metrics.fit_sigmoid([2.0], [1.0])
+    slope, offset = metrics.fit_sigmoid([[2.0]], [1.0])
     assert 1 < slope < 2 and 0 < offset < 1

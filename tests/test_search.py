@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from seqkit import search
 from seqkit.language_model import LanguageModel, learn
-from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
+from seqkit.tokenizers import UNKNOWN, CharacterTokenizer, learn_alphabet
 
 TEXTS = ["abba", "ab ab", "bab a", "aab"]
 TOKENIZER = CharacterTokenizer(learn_alphabet(TEXTS))
@@ -147,6 +147,16 @@ def test_neighbours_and_padding_change_no_search():
             np.testing.assert_allclose(whole[place, :count], alone[0, :count], atol=1e-6)
             assert not whole[place, count:].numpy().any()
         assert rows(*search.greedy(*own)) == [rows(*best)[place]]
+
+
+def test_a_text_is_as_likely_as_its_perplexity_says():
+    ids = np.zeros((len(TEXTS) + 1, 7), "int32")
+    for row, text in zip(ids, TEXTS):
+        row[: len(text)] = np.array(TOKENIZER.ids(text)) - UNKNOWN
+    counts = np.array([*map(len, TEXTS), 0], "int32")
+    found = search.spoken(LANGUAGE, tf.constant(ids), tf.constant(counts))
+    expected = [-(len(text) + 1) * np.log(LANGUAGE.perplexity([text])) for text in [*TEXTS, ""]]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_run_of_certain_blanks_is_read_as_one_and_still_parts_characters():

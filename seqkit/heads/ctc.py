@@ -72,8 +72,11 @@ class CTCHead(layers.Layer):
         self.dropout = layers.Dropout(dropout)
         self.dense = layers.Dense(tokenizer.size - UNKNOWN)
         # Fitted on held-out lines once the rest is trained (Platt, 1999); as they are, a score is the mean confidence.
+        # The language model's share is in how far a text is from what it usually finds in a line that was read.
         self.slope = self.add_weight(shape=(), initializer="ones", trainable=False, name="slope")
         self.offset = self.add_weight(shape=(), initializer="zeros", trainable=False, name="offset")
+        self.language = self.add_weight(shape=(), initializer="zeros", trainable=False, name="language")
+        self.usual = self.add_weight(shape=(), initializer="zeros", trainable=False, name="usual")
 
     def targets(self, y):
         """`(batch,)` strings -> `{"ids": (batch, longest), "lengths": (batch,)}`, int32; composed to NFC first."""
@@ -120,8 +123,8 @@ class CTCHead(layers.Layer):
             values = weight.numpy()
             values[..., [PAD, *shared]] = source.numpy()[..., [PAD, *theirs]]
             weight.assign(values)
-        self.slope.assign(other.slope)
-        self.offset.assign(other.offset)
+        for name in ("slope", "offset", "language", "usual"):
+            getattr(self, name).assign(getattr(other, name))
 
     def call(self, states, lengths, targets=None, training=False):
         """states `(batch, frames, width)` -> `{"log_probs": (batch, frames, symbols) float32, "lengths": (batch,)}`."""
@@ -159,9 +162,10 @@ class CTCHead(layers.Layer):
         first, end, confidence = search.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
         longest = tf.reduce_max(counts[:, 0])
         logit = tf.math.log(_odds(log_probs, lengths, confidence, counts[:, 0]))
+        familiar = tf.where(counts[:, 0] > 0, self._spoken(symbols[:, 0], counts[:, 0]) - self.usual, 0.0)
         return {
             "text": texts[:, 0],
-            "score": tf.sigmoid(self.slope * logit + self.offset),
+            "score": tf.sigmoid(self.slope * logit + self.offset + self.language * familiar),
             "characters": characters[:, 0, :longest],
             "left": tf.cast(first[:, :longest], tf.float32) * self.scale,
             "right": tf.cast(end[:, :longest], tf.float32) * self.scale,
@@ -188,16 +192,26 @@ class CTCHead(layers.Layer):
     def calibrate(self, answers, truths):
         """Fits the score to held-out answers: the share of a line's characters that can be expected to be right.
 
-        Lines that nothing was read in are left out: their answers hold no confidence to learn from.
+        How sure the characters are counts, and how likely the language model finds the text: of an upside-down line
+        it reads letters that it is quite sure of, but no words. Lines that nothing was read in are left out.
         """
         read = [(answer, truth) for answer, truth in zip(answers, truths) if answer.characters]
         if read:
+            texts = [answer.text for answer, _ in read]
             mean = [np.mean([character.confidence for character in answer.characters]) for answer, _ in read]
             mean = np.clip(mean, _LEAST, 1 - _LEAST)
-            right = character_accuracy([answer.text for answer, _ in read], [truth for _, truth in read])
-            slope, offset = fit_sigmoid(np.log(mean / (1 - mean)), right)
-            self.slope.assign(slope)
-            self.offset.assign(offset)
+            targets = self.targets(tf.constant(texts))
+            spoken = self._spoken(tf.maximum(targets["ids"] - UNKNOWN, 0), targets["lengths"]).numpy()
+            right = character_accuracy(texts, [truth for _, truth in read])
+            found = fit_sigmoid(np.column_stack([np.log(mean / (1 - mean)), spoken - spoken.mean()]), right)
+            for weight, value in zip((self.slope, self.language, self.offset, self.usual), (*found, spoken.mean())):
+                weight.assign(value)
+
+    def _spoken(self, symbols, counts):
+        """The language model's log probability of each text, a symbol, `(batch,)`; 0 without one."""
+        if self.language_model is None:
+            return tf.zeros_like(counts, tf.float32)
+        return search.spoken(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
 
 
 def _odds(log_probs, lengths, confidence, counts):

@@ -210,6 +210,24 @@ def test_calibrating_makes_the_score_the_share_of_right_characters():
     assert (float(made.slope), float(made.offset)) == once  # what scores were before does not matter
 
 
+def test_a_text_that_the_language_model_does_not_expect_scores_lower():
+    truths = [TEXTS[place % 4] for place in range(40)]
+    texts = [truth if place < 30 else "ééé " for place, truth in enumerate(truths)]
+    made = one_hot_head(language_model=LANGUAGE)
+    made.calibrate(transcripts([0.9] * 40, texts), truths)
+
+    def answered(path):
+        log_probs = tf.nn.log_softmax(np.array([[np.eye(5)[symbol] * 9 for symbol in path]], "float32"))
+        found = made.decode(log_probs, np.array([len(path)], "int32"))
+        return found["text"].numpy()[0].decode(), float(found["score"][0])
+
+    (usual, high), (unusual, low), (nothing, middle) = answered([2, 3, 0, 3, 2]), answered([4, 0, 4, 0, 4, 1]), answered([0, 0])
+    assert (usual, unusual, nothing) == ("abba", "ééé ", "") and high > middle > low
+    # By another route: both are equally sure, so their logits differ by what the language model says alone.
+    surprise = np.log(LANGUAGE.perplexity([unusual])) - np.log(LANGUAGE.perplexity([usual]))
+    assert np.log(high / (1 - high)) - np.log(low / (1 - low)) == pytest.approx(float(made.language) * surprise, rel=0.02)
+
+
 def test_calibrating_on_nothing_read_changes_nothing():
     made = head()
     made.calibrate([Transcript("", 0.1, [], [])], ["ab"])
