@@ -13,7 +13,7 @@ import tensorflow as tf
 from seqkit import lengths as real
 
 HOLES = 4  # of `cutout` in each line
-MOST = {"slant": 2, "stretch": 2, "wave": 0.2, "elastic": 0.1}  # of the other ranges 1
+MOST = {"slant": 2, "stretch": 2, "proportion": 0.15, "wave": 0.2, "elastic": 0.1}  # of the other ranges 1
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LineAugmentation:
     rhythm: float = 0.3  # how much faster or slower letters follow each other here and there, the width staying
     scale: float = 0.15  # of the height: up to so much taller, or as many times lower
     shift: float = 0.05  # up or down, in heights
+    proportion: float = 0.05  # how much small letters grow or shrink against tall ones, which make room, in heights
     wave: float = 0.05  # amplitude of a rise and fall of the baseline, in heights
     elastic: float = 0.015  # standard deviation of the shifts, in heights, that bend strokes here one way and there another
     thickness: float = 0.4  # of a pixel that strokes grow or shrink at either side
@@ -52,7 +53,7 @@ class LineAugmentation:
         """
         if not any(astuple(self)):
             return features, lengths
-        seeds = iter(tf.unstack(tf.random.split(seed, 12)))
+        seeds = iter(tf.unstack(tf.random.split(seed, 13)))
         count = tf.shape(features)[0]
 
         def draw(size=(), low=-1.0):
@@ -62,12 +63,14 @@ class LineAugmentation:
         slant, stretch, scale, shift = draw(), draw(), draw(), draw()
         wave, thickness, ink = draw((3, 1)), draw((1, 1)), draw((1, 1))
         blur, holes = draw((1, 1), 0.0), draw((4, HOLES, 1), 0.0)
-        rhythm = draw((3, 2, 1))
+        rhythm, proportion = draw((3, 2, 1)), draw((1, 1))
         if self.slant or self.stretch or self.scale or self.shift:
             stretch, scale = ((1 + most) ** value for most, value in ((self.stretch, stretch), (self.scale, scale)))
             features, lengths = _moved(features, lengths, self.slant * slant, stretch, scale, self.shift * shift)
         if self.rhythm:
             features = _paced(features, lengths, self.rhythm, rhythm)
+        if self.proportion:
+            features = _proportioned(features, self.proportion * proportion, self.proportion)
         if self.wave:
             features = _waved(features, self.wave, wave)
         grid = next(seeds)
@@ -114,6 +117,13 @@ def _moved(features, lengths, slant, stretch, scale, shift):
     moved_steps = tf.cast(tf.round(real_steps * stretch + lean), lengths.dtype)
     moved = tf.ensure_shape(moved, features.shape)
     return moved, tf.clip_by_value(moved_steps, 1, tf.shape(features)[1])
+
+
+def _proportioned(features, share, most):
+    """Shifts rows away from the middle or towards it, most a quarter of the height from it; share `(batch, 1, 1)`."""
+    height = features.shape[2]
+    row = (tf.range(height, dtype=tf.float32) + 0.5) / height
+    return _shifted(features, share * height * tf.sin(2 * math.pi * row), math.ceil(most * height), axis=2)
 
 
 def _waved(features, most, draws):

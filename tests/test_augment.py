@@ -52,6 +52,7 @@ def test_no_movement_no_wave_and_no_growth_are_the_identity_to_the_bit():
     still, same = augment._moved(features, lengths, none, none + 1, none + 1, none)
     np.testing.assert_array_equal(still, features)
     np.testing.assert_array_equal(same, lengths)
+    np.testing.assert_array_equal(augment._proportioned(features, tf.zeros((2, 1, 1)), 0.1), features)
     np.testing.assert_array_equal(augment._waved(features, 0.1, tf.zeros((2, 3, 1))), features)
     np.testing.assert_array_equal(augment._paced(features, lengths, 0.3, tf.zeros((2, 3, 2, 1))), features)
 
@@ -169,6 +170,16 @@ def test_strokes_are_bent_as_far_as_asked_and_neighbours_alike():
     assert 0.5 < shifts.std() / (0.03 * 48) < 1.0  # half way between two points of the grid it is less
     assert abs(shifts.mean()) < 0.1
     assert np.abs(np.diff(shifts, axis=1)).max() < 0.8 and np.abs(np.diff(shifts, axis=2)).max() < 0.8
+
+
+def test_small_letters_grow_and_the_middle_and_both_edges_stay():
+    rows = np.arange(48.0)
+    ramp = np.broadcast_to(rows + 1000, (2, 10, 48)).astype("float32")  # shows where it was read
+    read = augment._proportioned(tf.constant(ramp), tf.constant([[[0.05]], [[-0.15]]]), 0.15).numpy()[:, 0] - 1000
+    expected = rows + 0.05 * 48 * np.sin(2 * np.pi * (rows + 0.5) / 48)
+    np.testing.assert_allclose(read[0], expected, atol=1e-3)
+    assert read[0, 12] == pytest.approx(12 + 0.05 * 48, abs=0.01) and read[0, 35] == pytest.approx(35 - 0.05 * 48, abs=0.01)
+    assert (np.diff(read[:, 4:-4], axis=1) > 0).all()  # never turned over, at the most that may be asked for
 
 
 def test_the_rhythm_changes_between_two_ends_that_stay():

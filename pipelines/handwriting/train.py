@@ -10,10 +10,10 @@ from seqkit import recipes
 from seqkit.metrics import bootstrap, character_edits
 
 SETTINGS = {"dropout": 0.4}
-TRAINING = {"epochs": 75, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
+TRAINING = {"epochs": 60, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.9995}
 LISTED = 100_000  # words that the language model knows
 GREEDY = {"beam": 1, "order": 0}
-SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (0.5, 1.0, 1.5)]
+SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (1.0, 1.5, 2.0)]
 SMALL = {"height": 16, "filters": (4, 8, 8, 8, 8), "units": 16, "depth": 1, "order": 3, "dropout": 0.0}
 QUICK = {"epochs": 120, "batch_steps": 1024, "learning_rate": 2e-2}
 
