@@ -50,7 +50,7 @@ def main(recipe, bundled, train, scores):
         return
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=folder)
     drawing()  # what is missing is said now, not after hours of training
-    began = time.monotonic()
+    began = time.monotonic() - _spent(arguments.run)
     pipe, facts = train(arguments.run, arguments.smoke)
     pipe.save(arguments.output, half=True)
     if "curve" in facts:
@@ -72,6 +72,12 @@ def main(recipe, bundled, train, scores):
     )
     card.write_text(told)
     print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
+
+
+def _spent(run):
+    """Seconds that a run took before it was broken off, of the epochs that it finished."""
+    logs = [np.genfromtxt(log, delimiter=",", names=True, ndmin=1) for log in run.rglob("log.csv")]
+    return sum(float(log["seconds"].sum()) for log in logs)
 
 
 def _draw(log, path):

@@ -50,6 +50,17 @@ def test_evaluating_puts_the_test_scores_on_the_card(tmp_path, monkeypatch, caps
     assert card == f"# A card\n\n## Scores on the test split\n\n```json\n{scores}\n```\n"
 
 
+def test_the_card_counts_the_minutes_before_a_run_was_broken_off_too(tmp_path, monkeypatch, capsys):
+    (tmp_path / "card.md").write_text("{minutes} minutes")
+    for part, seconds in (("pretraining", "50.5\n69.5"), ("training", "180")):
+        (tmp_path / "run" / part).mkdir(parents=True)
+        (tmp_path / "run" / part / "log.csv").write_text(f"seconds\n{seconds}\n")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--smoke", *f"--output {tmp_path}/model --run {tmp_path}/run".split()])
+    recipes.main(tmp_path / "train.py", "none", lambda run, smoke: (SENTIMENT.pipe, {}), None)
+    assert (tmp_path / "model" / "CARD.md").read_text() == "5 minutes"
+    assert capsys.readouterr().out.startswith("5 minutes; ")
+
+
 @pytest.mark.parametrize(
     "tokens, text",
     [
