@@ -23,6 +23,7 @@ extras["test"] = [
     *extras["train"],
     *extras["plot"],
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "nbclient>=0.10",
     "ipykernel>=6",
     "ruff>=0.12",
