@@ -76,13 +76,16 @@ def main(recipe, bundled, train, scores):
 
 def _spent(run):
     """Seconds that a run took before it was broken off, of the epochs that it finished."""
-    logs = [np.genfromtxt(log, delimiter=",", names=True, ndmin=1) for log in run.rglob("log.csv")]
-    return sum(float(log["seconds"].sum()) for log in logs)
+    return sum(float(_columns(log)["seconds"].sum()) for log in run.rglob("log.csv"))
+
+
+def _columns(log):
+    return np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
 
 
 def _draw(log, path):
     """The loss of a run, and what was measured on the dev split, epoch by epoch."""
-    columns = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
+    columns = _columns(log)
     rest = [name for name in columns.dtype.names if name not in ("epoch", "loss", "seconds")]
     figure, (left, right) = drawing().subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     left.plot(columns["epoch"], columns["loss"], color="black")

@@ -201,7 +201,7 @@ class CTCHead(layers.Layer):
             mean = [np.mean([character.confidence for character in answer.characters]) for answer, _ in read]
             mean = np.clip(mean, _LEAST, 1 - _LEAST)
             targets = self.targets(tf.constant(texts))
-            spoken = self._spoken(tf.maximum(targets["ids"] - UNKNOWN, 0), targets["lengths"]).numpy()
+            spoken = self._spoken(tf.maximum(targets["ids"] - UNKNOWN, PAD), targets["lengths"]).numpy()
             right = character_accuracy(texts, [truth for _, truth in read])
             found = fit_sigmoid(np.column_stack([np.log(mean / (1 - mean)), spoken - spoken.mean()]), right)
             for weight, value in zip((self.slope, self.language, self.offset, self.usual), (*found, spoken.mean())):
