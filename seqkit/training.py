@@ -173,7 +173,7 @@ def fit(
 
     Args:
         model: `SequenceModel` with its weights created.
-        frontend: the frontend it was made for.
+        frontend: the frontend it was made for; its `for_training()`, where it has one, reads the examples.
         examples: list of `(input, target)`, already checked; targets None for a head that needs none.
         options: `Options`.
         evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics, of which
@@ -193,6 +193,8 @@ def fit(
         ValueError: `directory` holds another run.
         FloatingPointError: the loss is no longer a number.
     """
+    if hasattr(frontend, "for_training"):
+        frontend = frontend.for_training()
     examples = prepare(frontend, model.head, examples)
     if hasattr(model.head, "check_room"):
         model.head.check_room([target for _, target in examples], [model.encoder.frames(len(row)) for row, _ in examples])

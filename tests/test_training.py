@@ -12,9 +12,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import SENTIMENT
+from cases import HANDWRITING, SENTIMENT
 
-from seqkit import training
+from seqkit import runs, training
 from seqkit.training import Options, collate, order, sizes_of
 
 QUICK = {"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, "verbose": False}
@@ -87,6 +87,17 @@ def test_a_run_leaves_its_record(tmp_path):
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
+def test_training_reads_with_the_frontends_own_form_for_it(tmp_path):
+    pipe = HANDWRITING.build()
+    pipe.fit(HANDWRITING.examples, directory=tmp_path, **{**QUICK, "epochs": 1})
+    shown, answered = (
+        runs.digest(training.prepare(frontend, pipe.model.head, HANDWRITING.examples))
+        for frontend in (pipe.frontend.for_training(), pipe.frontend)
+    )
+    assert shown != answered
+    assert json.loads((tmp_path / "run.json").read_text())["run"]["examples"] == shown
+
+
 def test_augmenting_has_a_seed_of_its_own_at_each_step():
     pipe, seen = SENTIMENT.build(seed=7), []
     pipe.learn(SENTIMENT.examples)
@@ -140,8 +151,8 @@ def test_the_directory_of_another_run_is_refused(tmp_path):
 
 RUN = """
 import sys
-from cases import SENTIMENT
-from seqkit import training
+from cases import HANDWRITING, SENTIMENT
+from seqkit import runs, training
 training.SECONDS_BETWEEN_CHECKPOINTS = 0  # one after each step
 pipe = SENTIMENT.build()
 options = {"epochs": 3, "batch_steps": 32, "learning_rate": 5e-3, "average": 0.9, "crop": 4, "verbose": False}

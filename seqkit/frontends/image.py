@@ -35,6 +35,7 @@ FAINTEST = 0.1  # contrast of ink on paper that is still stretched to 1
 class ImageFrontend(tf.Module):
     """Args:
     height: int, pixels of a line from top to bottom; the width of the features.
+    tidy: bool, whether lines are made level, their letters upright, and softened.
     """
 
     signature = {"image_bytes": tf.TensorSpec((None,), tf.string, "image_bytes")}
@@ -46,15 +47,20 @@ class ImageFrontend(tf.Module):
         },
     }
 
-    def __init__(self, height=48):
+    def __init__(self, height=48, tidy=True):
         super().__init__(name="image_frontend")
         if height < 8:
             raise ValueError(f"height must be at least 8 pixels; received {height!r}.")
-        self.height = height
+        self.height, self.tidy = height, tidy
         # Partial functions: where many frontends are made, TensorFlow warns of one whose code is traced anew for each.
         files, pixels = (tuple(forms.values()) for forms in self.signatures.values())
         self._read_files = tf.function(functools.partial(self._lines, decode), input_signature=files, autograph=False)
         self._read_pixels = tf.function(functools.partial(self._lines, _cut), input_signature=[pixels], autograph=False)
+
+    def for_training(self):
+        """The frontend that training reads with: it shows lines as they come. A network that has learnt from such, which
+        differ more, reads tidy lines better than one that knows only these."""
+        return ImageFrontend(self.height, tidy=False)
 
     def collate(self, items):
         """Gathers pictures into one batch.
@@ -110,9 +116,12 @@ class ImageFrontend(tf.Module):
         return self._read_pixels((batch["pixels"], batch["sizes"]))
 
     def _lines(self, decode, items):
+        def read(item):
+            return line(grey(decode(item)), self.height, self.tidy)
+
         number = tf.TensorSpec((), tf.float32)
         spec = (tf.RaggedTensorSpec((None, self.height), tf.float32, ragged_rank=0), number, number)
-        lines, starts, widths = tf.map_fn(lambda item: line(grey(decode(item)), self.height), items, fn_output_signature=spec)
+        lines, starts, widths = tf.map_fn(read, items, fn_output_signature=spec)
         lines = lines.with_values(tf.reshape(lines.values, (-1, self.height)))  # no items have no shape
         shape = tf.stack([-1, tf.maximum(lines.bounding_shape()[1], 1), self.height])
         features = tf.ensure_shape(lines.to_tensor(shape=shape), (None, None, self.height))
@@ -138,18 +147,21 @@ def grey(picture):
     return tf.floor((shade * opaque + 255.0 * (255.0 - opaque)) / 255.0 + 0.5)
 
 
-def line(shades, height):
+def line(shades, height, tidy=True):
     """Makes one line out of its picture.
 
     Args:
         shades: `(rows, columns)` float32 from 0 to 255.
         height: int, pixels.
+        tidy: as of `ImageFrontend`.
 
     Returns:
         `(steps, height)` float32 from 0 (paper) to 1 (ink), at least one step; the column where the first begins; and how
         many columns a step is wide.
     """
-    ink, more = _upright(_ink(shades))
+    ink, more = _ink(shades), 0.0
+    if tidy:
+        ink, more = _upright(ink)
     size = tf.cast(tf.shape(ink), tf.float32)
     profile = tf.reduce_sum(ink, axis=1)
     total = tf.reduce_sum(profile)
@@ -173,7 +185,9 @@ def line(shades, height):
     resized = _resampled(tf.transpose(resized), steps, scale, start)
     strongest = tf.math.divide_no_nan(tf.reduce_sum(resized * resized), tf.reduce_sum(resized))
     seen = tf.minimum(strength / FAINTEST, 1.0)
-    features = _soft(tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen)
+    features = tf.minimum(tf.math.divide_no_nan(resized, strongest), 1.0) * seen
+    if tidy:
+        features = _soft(features)
     return tf.ensure_shape(features, (None, height)), start - more, 1.0 / scale
 
 

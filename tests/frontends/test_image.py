@@ -246,6 +246,19 @@ def test_letters_that_lean_are_put_upright(tangent):
     assert difference(CLEAN, lines([np.asarray(leaning)])[0]) < 0.5 * difference(CLEAN, kept([np.asarray(leaning)])[0])
 
 
+def test_training_is_shown_lines_as_they_come():
+    page = Image.fromarray(np.pad(LINE, 60, constant_values=255)).rotate(3, Image.Resampling.BICUBIC, fillcolor=255)
+    level, climbing = (lines([np.asarray(page)], frontend)[0] for frontend in (FRONTEND, FRONTEND.for_training()))
+    rises = []
+    for line in (level, climbing):
+        ends = (line[: len(line) // 4].sum(0), line[-len(line) // 4 :].sum(0))
+        first, last = (ink @ np.arange(48) / ink.sum() for ink in ends)
+        rises.append(first - last)
+    assert abs(rises[0]) < 2 and rises[1] > 6
+    soft, sharp = (np.abs(np.diff(line, axis=0)).max() for line in (CLEAN, *lines([LINE], FRONTEND.for_training())))
+    assert soft < 0.9 * sharp
+
+
 def test_a_letter_alone_is_hardly_leant():
     for letter in "/\\|-LW":
         shades = tf.constant(drawn(letter), tf.float32)
