@@ -151,8 +151,8 @@ def test_the_directory_of_another_run_is_refused(tmp_path):
 
 RUN = """
 import sys
-from cases import HANDWRITING, SENTIMENT
-from seqkit import runs, training
+from cases import SENTIMENT
+from seqkit import training
 training.SECONDS_BETWEEN_CHECKPOINTS = 0  # one after each step
 pipe = SENTIMENT.build()
 options = {"epochs": 3, "batch_steps": 32, "learning_rate": 5e-3, "average": 0.9, "crop": 4, "verbose": False}
