@@ -5,7 +5,8 @@
 Each lives in a process of its own and they take turns; a figure is the median over turns, a ratio the median of a turn's. The
 network is that of `handwriting-fr`: five convolutions, three bidirectional LSTMs, a softmax over 134 symbols. Lines are 704
 columns wide, the mean of Copiste's; a training step includes the CTC loss, clipping and AdamW. Ours is traced as a pipeline
-traces it, for batches of any size and width. Last, the whole of ours: from PNG bytes to texts, language model included.
+traces it, for batches of any size and width; images lie in memory as is fastest for each. Last, the whole of ours: from PNG
+bytes to texts, language model included.
 """
 
 import argparse

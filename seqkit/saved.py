@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2  # 1 kept the kernels of convolutions over lines with rows and columns swapped
 
 
 def write(directory, task, config, assets, save_weights, card, half):
