@@ -49,7 +49,7 @@ def test_new_characters_join_and_what_was_learnt_stays(pipe, alphabet, character
 
 def test_new_characters_are_learnt():
     pipe = HANDWRITING.train()
-    pipe.fit(MORE * 4, alphabet="union", epochs=150, batch_steps=512, learning_rate=2e-2, verbose=False)
+    pipe.fit(MORE * 4, alphabet="union", epochs=300, batch_steps=512, learning_rate=2e-2, verbose=False)
     assert [answer.text for answer in pipe([image for image, _ in MORE])] == [text for _, text in MORE]
 
 
