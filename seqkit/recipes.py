@@ -2,7 +2,7 @@
 
 Convention: a recipe is `pipelines/NAME/train.py` with a `card.md` beside it, whose places in braces are filled in: command,
 commit, seed, minutes, machine, dev (the scores on the dev split), and what the recipe itself has to say. `--smoke` runs the
-same steps on made-up examples; `--evaluate` is the one way to the test split.
+same steps on made-up examples; `--evaluate` is the one way to the test split, and `--evaluate dev` scores again on dev.
 Left out: data, settings and scores, which are the recipe's.
 """
 
@@ -39,13 +39,15 @@ def main(recipe, bundled, train, scores):
     output = Path(seqkit.__file__).parent / "weights" / bundled
     parser.add_argument("--output", type=Path, default=output, help="where the pipeline is saved")
     parser.add_argument("--run", type=Path, default=Path("runs") / folder.name, help="checkpoints and logs; resumes")
-    parser.add_argument("--evaluate", action="store_true", help="only score the saved pipeline on the test split")
+    told = "only score the saved pipeline: on the test split, whose scores go onto its card, or on dev"
+    parser.add_argument("--evaluate", nargs="?", const="test", choices=["dev", "test"], help=told)
     parser.add_argument("--smoke", action="store_true", help="a minute's run on made-up examples")
     arguments = parser.parse_args()
     card = arguments.output / "CARD.md"
     if arguments.evaluate:
-        found = scores(seqkit.pipeline(arguments.output), "test")
-        card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{_section(found)}")
+        found = scores(seqkit.pipeline(arguments.output), arguments.evaluate)
+        if arguments.evaluate == "test":
+            card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{_section(found)}")
         print(json.dumps(found, indent=1))
         return
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=folder)

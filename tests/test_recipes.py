@@ -41,13 +41,17 @@ def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
 
 
 def test_evaluating_puts_the_test_scores_on_the_card(tmp_path, monkeypatch, capsys):
-    SENTIMENT.pipe.save(tmp_path / "model", card="# A card\n\n## Scores on the test split\n\nthose of the last time")
-    monkeypatch.setattr(sys, "argv", ["train.py", "--evaluate", "--output", str(tmp_path / "model")])
-    recipes.main(tmp_path / "train.py", "none", None, lambda pipe, split: {"split": split, "units": pipe.config.units})
+    written = "# A card\n\n## Scores on the test split\n\nthose of the last time"
+    SENTIMENT.pipe.save(tmp_path / "model", card=written)
+
+    def evaluate(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train.py", "--output", str(tmp_path / "model"), "--evaluate", *arguments])
+        recipes.main(tmp_path / "train.py", "none", None, lambda pipe, split: {"split": split, "units": pipe.config.units})
+        return capsys.readouterr().out, (tmp_path / "model" / "CARD.md").read_text()
+
+    assert evaluate("dev") == ('{\n "split": "dev",\n "units": 8\n}\n', written)
     scores = '{\n "split": "test",\n "units": 8\n}'
-    assert capsys.readouterr().out == scores + "\n"
-    card = (tmp_path / "model" / "CARD.md").read_text()
-    assert card == f"# A card\n\n## Scores on the test split\n\n```json\n{scores}\n```\n"
+    assert evaluate() == (scores + "\n", f"# A card\n\n## Scores on the test split\n\n```json\n{scores}\n```\n")
 
 
 def test_the_card_counts_the_minutes_before_a_run_was_broken_off_too(tmp_path, monkeypatch, capsys):

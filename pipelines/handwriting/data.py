@@ -26,6 +26,11 @@ def writer(path):
     return path.stem.rpartition("_")[0]
 
 
+def upside_down(path):
+    with Image.open(path) as picture:
+        return picture.transpose(Image.Transpose.ROTATE_180)
+
+
 def words(count):
     """The most frequent words of French, the most frequent first: of wordfreq (Speer, 2022), whose lists are CC BY-SA 4.0."""
     try:

@@ -3,6 +3,8 @@
 `--smoke` runs the same steps in under a minute on a few printed words.
 """
 
+import statistics
+
 import data
 
 import seqkit
@@ -24,20 +26,29 @@ def searching(pipe, assets=None, **search):
     return other
 
 
+def median_score(answers):
+    return statistics.median(answer.score for answer in answers)
+
+
 def measured(pipe, pairs):
     """Error rates, and the 95 % interval of the character error rate over lines."""
     images, truths = zip(*pairs)
     answers = pipe(list(images))
     edits, sizes = character_edits([answer.text for answer in answers], truths)
-    found = {**pipe.model.head.evaluate(answers, truths), "lines": len(pairs)}
+    found = {**pipe.model.head.evaluate(answers, truths), "median score": median_score(answers), "lines": len(pairs)}
     low, high = bootstrap(edits, sizes)
     return {**{name: round(value, 4) for name, value in found.items()}, "cer, 95 % of samples": f"{low:.4f} to {high:.4f}"}
 
 
 def scores(pipe, split):
-    """Scores of the pipeline, and without its language model."""
+    """Scores of the pipeline, and without its language model; and how high it scores the same lines upside down."""
     pairs = data.lines(split)
-    return {"greedy": measured(searching(pipe, **GREEDY), pairs), "with the language model": measured(pipe, pairs)}
+    turned = pipe([data.upside_down(path) for path, _ in pairs])
+    return {
+        "greedy": measured(searching(pipe, **GREEDY), pairs),
+        "with the language model": measured(pipe, pairs),
+        "the same lines upside down": {"median score": round(median_score(turned), 4)},
+    }
 
 
 def train(run, smoke):
