@@ -39,13 +39,15 @@ class LineAugmentation:
             if not 0 <= value <= MOST.get(name, 1):
                 raise ValueError(f"{name} must be from 0 to {MOST.get(name, 1)}; received {value!r}.")
 
-    def __call__(self, features, lengths, seed):
+    def __call__(self, features, lengths, seed, views=1):
         """Changes a batch of lines.
 
         Args:
             features: `(batch, steps, height)` float32, the height known; padding is zero.
             lengths: `(batch,)` int32.
             seed: `(2,)` int32; the same seed makes the same changes.
+            views: int, how many times the batch has its lines, one block after the other. Views of a line are slanted,
+                stretched and paced alike, so that a letter is at the same step in each; the rest is drawn for each.
 
         Returns:
             Features of the same shape, and their lengths, from 1 to `steps`. A slanted or stretched line is longer, but
@@ -56,14 +58,15 @@ class LineAugmentation:
         seeds = iter(tf.unstack(tf.random.split(seed, 13)))
         count = tf.shape(features)[0]
 
-        def draw(size=(), low=-1.0):
+        def draw(size=(), low=-1.0, blocks=1):
             """Numbers from `low` to 1, `size` of them a row; each call has a seed of its own, used or not."""
-            return tf.random.stateless_uniform((count, *size), next(seeds), low, 1.0, alg="philox")
+            drawn = tf.random.stateless_uniform((count // blocks, *size), next(seeds), low, 1.0, alg="philox")
+            return tf.tile(drawn, [blocks] + [1] * len(size))
 
-        slant, stretch, scale, shift = draw(), draw(), draw(), draw()
+        slant, stretch, scale, shift = draw(blocks=views), draw(blocks=views), draw(), draw()
         wave, thickness, ink = draw((3, 1)), draw((1, 1)), draw((1, 1))
         blur, holes = draw((1, 1), 0.0), draw((4, HOLES, 1), 0.0)
-        rhythm, proportion = draw((3, 2, 1)), draw((1, 1))
+        rhythm, proportion = draw((3, 2, 1), blocks=views), draw((1, 1))
         if self.slant or self.stretch or self.scale or self.shift:
             stretch, scale = ((1 + most) ** value for most, value in ((self.stretch, stretch), (self.scale, scale)))
             features, lengths = _moved(features, lengths, self.slant * slant, stretch, scale, self.shift * shift)

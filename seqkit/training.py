@@ -33,11 +33,12 @@ class Options:
     """How to train; the keywords of `Pipeline.fit`."""
 
     epochs: int = 10
-    batch_steps: int = 4096  # padded steps in a batch: 32 inputs of 128 steps, or 256 of 16
+    batch_steps: int = 4096  # padded steps in a batch: 32 inputs of 128 steps, or 256 of 16; both views count
     learning_rate: float = 1e-3  # the highest; reached after the warm-up, then falling to 0 along a cosine
     warmup: float = 0.05  # share of all steps
     clip: float = 1.0  # largest global norm of a gradient
     weight_decay: float = 0.0  # of AdamW, on every weight
+    agreement: float = 0.0  # weight of how differently two views of an input, each varied anew, are read; 0 shows one
     average: float = 0.0  # decay of the moving average of the weights that is kept and measured; 0 keeps the last
     crop: int = 0  # steps; longer inputs show one random stretch of this many an epoch; 0 shows all
     patience: int = 0  # epochs without a better metric before stopping; 0 never stops early
@@ -47,6 +48,8 @@ class Options:
         for name, lowest in (("epochs", 1), ("batch_steps", 1), ("warmup", 0), ("patience", 0), ("crop", 0)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be at least {lowest}; received {getattr(self, name)!r}.")
+        if self.agreement < 0:
+            raise ValueError(f"agreement must be at least 0; received {self.agreement!r}.")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0; received {self.learning_rate!r}.")
         if not 0 <= self.average < 1:
@@ -179,7 +182,8 @@ def fit(
         evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics, of which
             `model.head.monitor` (higher is better) decides which epoch is kept. Without it the last is.
         augment: varies what is shown: `(features, lengths, seed) -> (features, lengths)` in graph, where the same seed,
-            `(2,)` int32, gives the same; or None.
+            `(2,)` int32, gives the same; or None. With `agreement`, it is given `views=2` too: the batch holds its inputs
+            twice, and a step stays where it is in both.
         directory: where checkpoints, `log.csv`, TensorBoard events and `run.json` go; None keeps nothing on disk.
         identity: anything JSON takes that tells this run from another; a directory of another run is refused.
         verbose: show a progress bar.
@@ -193,6 +197,8 @@ def fit(
         ValueError: `directory` holds another run.
         FloatingPointError: the loss is no longer a number.
     """
+    if options.agreement and not hasattr(model.head, "disagreement"):
+        raise ValueError(f"agreement is for readers of text; {type(model.head).__name__} has none. Leave it at 0.")
     if hasattr(frontend, "for_training"):
         frontend = frontend.for_training()
     examples = prepare(frontend, model.head, examples)
@@ -202,7 +208,8 @@ def fit(
         directory = Path(directory)
         runs.claim(directory, {"options": asdict(options), "examples": runs.digest(examples), "identity": identity})
     lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
-    steps = len(order(lengths, options.batch_steps, options.seed, 0))
+    batch_steps = options.batch_steps // 2 if options.agreement else options.batch_steps
+    steps = len(order(lengths, batch_steps, options.seed, 0))
     optimizer = _optimizer(options, steps * options.epochs)
     optimizer.build(model.trainable_variables)
     weights = [variable.value for variable in model.trainable_variables]
@@ -240,7 +247,7 @@ def fit(
     with runs.Bar(verbose, steps, options.epochs) as bar:
         while state["epoch"] < options.epochs and not _is_over(state, options.patience):
             epoch = state["epoch"]
-            plan = order(lengths, options.batch_steps, options.seed, epoch)
+            plan = order(lengths, batch_steps, options.seed, epoch)
             saved = time.monotonic()
             began = saved - state["seconds"]
             if watch is not None and len(state["gradients"]) == epoch:
@@ -296,13 +303,18 @@ def _train_step(model, optimizer, averages, options, augment):
     variables = model.trainable_variables
 
     def step(batch, count):
+        told = {}
+        if options.agreement:
+            batch, told = tf.nest.map_structure(lambda value: tf.concat([value, value], 0), batch), {"views": 2}
         if augment is not None:
             seed = tf.stack([options.seed, count])
-            features, lengths = augment(batch["features"], batch["lengths"], seed)
+            features, lengths = augment(batch["features"], batch["lengths"], seed, **told)
             batch = {**batch, "features": features, "lengths": lengths}
         with tf.GradientTape() as tape:
             outputs = model(batch, training=True)
             loss = model.compute_loss(y=batch["targets"], y_pred=outputs)
+            if options.agreement:
+                loss += options.agreement * tf.reduce_mean(model.head.disagreement(outputs))
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
         if options.average:
             seen = tf.cast(count, tf.float32)

@@ -141,6 +141,17 @@ class CTCHead(layers.Layer):
         compute = _kernel_loss if keras.backend.backend() == "tensorflow" else _portable_loss
         return compute(symbols, targets["lengths"], outputs["log_probs"], outputs["lengths"])
 
+    def disagreement(self, outputs):
+        """How differently the two views of each line are read, the second half of the batch being the first seen otherwise.
+
+        Each is to find what the other finds at the same frame (Yao et al., 2025, "CR-CTC"): `(batch,)`, in nats, the
+        Kullback-Leibler divergence from the other view's symbols, summed over frames; gradients reach the one alone.
+        """
+        one = outputs["log_probs"]
+        other = ops.stop_gradient(ops.roll(one, ops.shape(one)[0] // 2, axis=0))
+        apart = ops.sum(ops.exp(other) * (other - one), axis=2)
+        return ops.sum(ops.where(mask_of(apart, outputs["lengths"]), apart, 0.0), axis=1)
+
     def decode(self, states, lengths):
         """The answer: `Transcript`'s fields, row by row.
 
