@@ -88,6 +88,20 @@ def test_rows_are_changed_each_in_its_own_way_and_neighbours_do_not_matter():
     np.testing.assert_array_equal(LineAugmentation()(neighbours, lengths, SEED)[0][0], changed[0])
 
 
+def test_views_of_a_line_keep_its_steps_in_place_and_differ_in_the_rest():
+    features, lengths = batch((60, 45, 30), steps=80)
+    twice, both = tf.concat([features, features], 0), tf.concat([lengths, lengths], 0)
+    lying = {name: EFFECTS[name] for name in ("slant", "stretch", "rhythm")}
+    still, new = replace(OFF, **lying)(twice, both, SEED, views=2)
+    np.testing.assert_array_equal(still[:3], still[3:])
+    np.testing.assert_array_equal(new[:3], new[3:])
+    assert np.abs(still[0] - still[1]).max() > 0.1  # lines still lie each in its own way
+    for effect in set(EFFECTS) - set(lying):
+        changed, new = replace(OFF, **{effect: EFFECTS[effect]})(twice, both, SEED, views=2)
+        assert np.abs(changed[:3] - changed[3:]).max() > 0.01, effect
+        np.testing.assert_array_equal(new[:3], new[3:])
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_shapes_hold_padding_stays_zero_and_ink_between_0_and_1(seed):
     features, lengths = batch()

@@ -114,6 +114,29 @@ def test_augmenting_has_a_seed_of_its_own_at_each_step():
     assert history[-1]["loss"] > 0.9  # near log 3
 
 
+def test_with_agreement_each_example_is_shown_twice_in_batches_of_the_same_size():
+    pipe, seen = HANDWRITING.build(), []
+    pipe.learn(HANDWRITING.examples)
+
+    def augment(features, lengths, seed, views=1):
+        (shown,) = tf.numpy_function(lambda x: [seen.append((views, x.copy())) or x], [features], [tf.float32])
+        return tf.ensure_shape(shown, features.shape), lengths
+
+    for agreement in (0.0, 0.5):
+        options = Options(epochs=1, batch_steps=256, agreement=agreement)
+        training.fit(pipe.model, pipe.frontend, HANDWRITING.examples, options, augment=augment, verbose=False)
+    once, twice = ([x for views, x in seen if views == count] for count in (1, 2))
+    assert sum(map(len, twice)) == 2 * sum(map(len, once))
+    for x in twice:
+        np.testing.assert_array_equal(x[: len(x) // 2], x[len(x) // 2 :])
+    assert max(x.shape[0] * x.shape[1] for x in twice) <= 256 < sum(x.shape[0] * x.shape[1] for x in twice)
+
+
+def test_agreement_is_refused_where_no_text_is_read():
+    with pytest.raises(ValueError, match="agreement is for readers of text; LabelHead has none. Leave it at 0."):
+        SENTIMENT.build().fit(SENTIMENT.examples, **QUICK, agreement=0.2)
+
+
 def test_a_dataset_trains_as_pairs_do():
     texts, labels = zip(*SENTIMENT.examples)
     dataset = tf.data.Dataset.from_tensor_slices((list(texts), list(labels)))
@@ -218,7 +241,9 @@ def test_a_loss_that_is_no_number_stops_the_run():
         pipe.fit(SENTIMENT.examples, **QUICK)
 
 
-@pytest.mark.parametrize("name, value", [("epochs", 0), ("learning_rate", 0.0), ("average", 1.0), ("batch_steps", 0)])
+@pytest.mark.parametrize(
+    "name, value", [("epochs", 0), ("learning_rate", 0.0), ("average", 1.0), ("batch_steps", 0), ("agreement", -1.0)]
+)
 def test_impossible_options_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be .*received {value}"):
         Options(**{name: value})

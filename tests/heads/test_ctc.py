@@ -88,6 +88,26 @@ def test_a_text_without_room_costs_and_teaches_nothing():
     assert float(loss[0]) == 0 and not tape.gradient(loss, log_probs).numpy().any()
 
 
+def test_views_disagree_by_the_divergence_of_one_from_the_other_over_real_frames():
+    one, other = [0.5, 0.25, 0.25, 0.0], [0.25, 0.25, 0.5, 0.0]
+    probs = np.array([[one, one, other], [one, one, one], [other, one, one], [one, one, other]]) + 1e-30
+    outputs = {"log_probs": tf.constant(np.log(probs), tf.float32), "lengths": tf.constant([3, 2, 3, 2])}
+    # Views of a line are rows 0 and 2, and 1 and 3, which differ in the padding alone. Seen from either side, a frame of the
+    # first pair has 0.5 log 2 + 0.25 log 0.5 = 0.25 log 2, twice.
+    np.testing.assert_allclose(head().disagreement(outputs), [0.5 * np.log(2), 0, 0.5 * np.log(2), 0], atol=1e-6)
+
+
+def test_disagreement_moves_a_view_to_the_other_alone():
+    logits = tf.Variable(np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32"))
+    with tf.GradientTape() as tape:
+        outputs = {"log_probs": tf.nn.log_softmax(logits), "lengths": tf.constant([5, 5])}
+        (first, _) = tf.unstack(head().disagreement(outputs))
+    moved = tape.gradient(first, logits).numpy()
+    # Of a cross entropy: what one finds less what the other does.
+    np.testing.assert_allclose(moved[0], (tf.nn.softmax(logits[0]) - tf.nn.softmax(logits[1])), atol=1e-6)
+    assert not moved[1].any()
+
+
 def test_targets_are_composed_and_padded():
     found = head().targets(tf.constant(["e\u0301 b", "", "ab"]))
     assert found["ids"].numpy().tolist() == [[7, 4, 6], [0, 0, 0], [5, 6, 0]]
