@@ -65,6 +65,25 @@ def test_the_card_counts_the_minutes_before_a_run_was_broken_off_too(tmp_path, m
     assert capsys.readouterr().out.startswith("5 minutes; ")
 
 
+def test_the_handwriting_recipe_goes_on_from_a_pipeline_in_its_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(RECIPES / "handwriting")
+    recipe = load("handwriting/train")
+    earlier, reader = (seqkit.build("handwriting-recognition", **{**recipe.SMALL, "seed": seed}) for seed in (0, 1))
+    for pipe in (earlier, reader):
+        pipe.learn(recipe.data.MADE_UP)
+    earlier.save(tmp_path / "first" / "pipeline")
+    (tmp_path / "first" / "log.csv").write_text("epoch,loss\n1,9.5\n2,7.25\n")
+    still = {"epochs": 1, "batch_steps": 1024, "learning_rate": 1e-9, "agreement": 0.2}
+    # There is no first step to take: it would fail.
+    found = recipe.learn(
+        recipe.searching(reader, **recipe.GREEDY), recipe.data.MADE_UP, recipe.data.MADE_UP, tmp_path, None, still
+    )
+    assert len(earlier.model.encoder.weights) == len(found.model.encoder.weights) > 10
+    for weight, start in zip(found.model.encoder.weights, earlier.model.encoder.weights):
+        np.testing.assert_allclose(weight, start, atol=1e-5)
+    assert [line.split(",")[0] for line in recipe.curve(tmp_path).read_text().split()] == ["epoch", "1", "2", "3"]
+
+
 @pytest.mark.parametrize(
     "tokens, text",
     [
