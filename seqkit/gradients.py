@@ -61,7 +61,7 @@ class Gradients:
 
 
 def measure(model, batch, epoch, clip):
-    """Gradient norms of a model on one batch as of `training.collate`, dropout included.
+    """Gradient norms of a model on one batch as of `batches.collate`, dropout included.
 
     Args:
         model: `SequenceModel`.

@@ -9,7 +9,7 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "search", "tokenizers", "metrics", "results", "runs", "saved", "transcribed"},
+    {"batches", "lengths", "search", "tokenizers", "metrics", "results", "runs", "saved", "transcribed"},
     {"layers"},
     {"frontends", "encoders", "heads", "lexicon", "gradients", "language_model", "augment"},
     {"model", "training", "export", "data", "pages", "words"},

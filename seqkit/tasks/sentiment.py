@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seqkit import lexicon
+from seqkit.batches import prepare
 from seqkit.encoders.text import TextEncoder
 from seqkit.frontends.text import TextFrontend
 from seqkit.heads.label import LabelHead
@@ -10,7 +11,6 @@ from seqkit.heads.neighbours import NeighboursHead
 from seqkit.layers.ngrams import NgramVotes
 from seqkit.tasks.fields import check_labels, check_whole
 from seqkit.tokenizers import SentencePieceTokenizer, train_sentencepiece
-from seqkit.training import prepare
 
 NAME = "sentiment-analysis"
 check = check_labels
