@@ -11,8 +11,8 @@ import seqkit
 from seqkit import recipes
 from seqkit.metrics import bootstrap, character_edits
 
-FIRST = {"epochs": 32, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
-SECOND = {**FIRST, "epochs": 6, "learning_rate": 7e-4, "agreement": 0.2}  # each line in two views that are to be read alike
+FIRST = {"epochs": 50, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
+SECOND = {**FIRST, "epochs": 8, "learning_rate": 7e-4, "agreement": 0.2}  # each line in two views that are to be read alike
 LISTED = 100_000  # words that the language model knows
 GREEDY = {"beam": 1, "order": 0}
 SEARCHES = [{"weight": weight, "bonus": bonus} for weight in (0.5, 0.7, 0.9) for bonus in (1.0, 1.5, 2.0)]
