@@ -74,7 +74,7 @@ def collate(examples, steps, random, crop=0):
         examples: list of `(features, target)`, as of `prepare`.
         steps: int, padded to this many.
         random: `numpy.random.Generator` that draws the stretches to show.
-        crop: as in `Options`.
+        crop: as in `training.Options`.
 
     Returns:
         Dict of features `(batch, steps, ...)`, lengths `(batch,)` and targets, a dict. Examples without a target are
