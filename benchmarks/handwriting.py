@@ -32,8 +32,8 @@ def ours():
 
     from seqkit.encoders.image import LineEncoder
     from seqkit.heads.ctc import CTCHead
-    from seqkit.model import SequenceModel
-    from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
+    from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
+    from seqkit.training.model import SequenceModel
 
     tokenizer = CharacterTokenizer(learn_alphabet(["".join(chr(33 + place) for place in range(SYMBOLS - 1))]))
     model = SequenceModel(LineEncoder(FILTERS, UNITS, DEPTH, 0.3), CTCHead(tokenizer, dropout=0.3))

@@ -17,7 +17,7 @@ _HOMES = {
     "models": "seqkit.presets",
     "pipeline": "seqkit.presets",
     "read_handwriting": "seqkit.presets",
-    "split_lines": "seqkit.pages",
+    "split_lines": "seqkit.data.pages",
     "Pipeline": "seqkit.pipe",
     "Label": "seqkit.results",
     "Transcript": "seqkit.results",

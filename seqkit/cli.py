@@ -159,7 +159,7 @@ def check(sources, as_json):
     SOURCES are the sets, the one to train on first: manifests, directories of pictures with .gt.txt, PAGE or ALTO XML, or
     IAM's lines.txt. Or one directory with the sets train, dev and test in it.
     """
-    from seqkit.check import check
+    from seqkit.data.check import check
 
     report = check(sources)
     if as_json:
@@ -241,7 +241,7 @@ def _print_report(report):
 
 
 def _option_names():
-    from seqkit.training import Options
+    from seqkit.training.loop import Options
 
     return {field.name for field in dataclasses.fields(Options)}
 

@@ -14,11 +14,12 @@ import random
 import keras
 import tensorflow as tf
 
-from seqkit import export, saved, training
-from seqkit.data import read_examples
+from seqkit.data.manifests import read_examples
 from seqkit.layers import portable
-from seqkit.model import SequenceModel
 from seqkit.results import explain_words
+from seqkit.serving import export, saved
+from seqkit.training import loop
+from seqkit.training.model import SequenceModel
 
 _LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
 
@@ -217,7 +218,7 @@ class Pipeline:
             model = SequenceModel(self.model.encoder, self.task.pretraining_head(self.config, self.model.encoder))
             self._create(model)
         examples = [(x, None) for x in inputs]
-        return training.fit(
+        return loop.fit(
             model, self.frontend, examples, options, directory=directory, identity=self._identity(), verbose=verbose
         )
 
@@ -236,7 +237,7 @@ class Pipeline:
 
         Args:
             examples: a manifest's path, `(input, target)` pairs, or a `tf.data.Dataset` of such pairs; see
-                `data.read_examples`.
+                `manifests.read_examples`.
             validation: the like, held out. It is measured after each epoch, the best epoch's weights are kept, and
                 the head is calibrated on it.
             directory: where checkpoints and logs go. The same call again goes on from the last checkpoint.
@@ -246,7 +247,7 @@ class Pipeline:
             alphabet: for a trained pipeline that spells its answers: "keep" its characters, and refuse examples with
                 others; "union" adds those of the examples; "new" has only theirs. What it has learnt of a character stays.
             freeze: "encoder" trains the head alone.
-            **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `training.Options`.
+            **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `loop.Options`.
 
         Returns:
             The history: a list with one dict an epoch.
@@ -275,7 +276,7 @@ class Pipeline:
         self.gradients = [] if watch_gradients else None
         self.model.encoder.trainable = freeze is None
         try:
-            history = training.fit(
+            history = loop.fit(
                 self.model,
                 self.frontend,
                 examples,
@@ -323,11 +324,11 @@ class Pipeline:
         return read_examples(examples, name, self.task.TARGET)
 
     def _options(self, options):
-        known = [field.name for field in dataclasses.fields(training.Options)]
+        known = [field.name for field in dataclasses.fields(loop.Options)]
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"There is no option {unknown[0]!r}; expected some of {known}.")
-        return training.Options(**{"seed": self.config.seed, **options})
+        return loop.Options(**{"seed": self.config.seed, **options})
 
     def _identity(self):
         assets = {name: hashlib.sha256(content).hexdigest() for name, content in self.assets.items()}

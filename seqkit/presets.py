@@ -7,7 +7,7 @@ import functools
 import os
 from pathlib import Path
 
-from seqkit import saved
+from seqkit.serving import saved
 from seqkit.tasks import ALIASES, TASKS, build
 
 _WEIGHTS = Path(__file__).parent / "weights"

@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 import seqkit
-from seqkit import export, lengths
+from seqkit import lengths
+from seqkit.serving import export
 
 
 def numbers(answer):

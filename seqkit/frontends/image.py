@@ -5,7 +5,7 @@ or the margins were. The scale comes from how far the ink spreads around its mid
 and Ney 2013), not from its highest and lowest point: so a line without tall letters is not blown up, and the letters of
 one hand keep their size from line to line, at the price of the tips of rare long tails. (Over 2,300 lines of 240 hands,
 the width of a character varied by 15 % within a hand when cropped to the ink, by 11 % so; 0.2 % of the ink is lost.)
-Left out: reading files (`pictures.py`), turned or curved lines, several lines (`seqkit.pages` splits them), ink that covers
+Left out: reading files (`pictures.py`), turned or curved lines, several lines (`pages.py` splits them), ink that covers
 most of the picture.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from seqkit.frontends.pictures import FORMATS, LONGEST, decode, read_picture
+from seqkit.media.pictures import FORMATS, LONGEST, decode, read_picture
 
 ROWS = 16  # of the small copy in which light and polarity are judged
 DOUBT = 0.5  # skewness of the shades where light ink covers 38 % of a dark page

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from seqkit import search
+from seqkit.language.tokenizers import PAD, UNKNOWN, nfc
 from seqkit.lengths import mask_of
 from seqkit.metrics import character_accuracy, fit_sigmoid, transcription
 from seqkit.results import Character, Transcript
-from seqkit.tokenizers import PAD, UNKNOWN, nfc
+from seqkit.search import ctc
 
 _LEAST = 1e-6  # a confidence is kept this far from 0 and 1, so that it has a logit
 
@@ -33,7 +33,7 @@ class CTCHead(layers.Layer):
     Args:
         tokenizer: `CharacterTokenizer`.
         language_model: `LanguageModel` learnt with the same tokenizer, or None.
-        beam, candidates, weight, bonus, certain: of `search.prefix_beam`. A beam of 1 without a language model is the
+        beam, candidates, weight, bonus, certain: of `ctc.prefix_beam`. A beam of 1 without a language model is the
             greedy search.
         alternatives: int, how many texts an answer lists, the best included; no more than `beam`.
         scale: float, the frontend's steps in one frame.
@@ -163,14 +163,14 @@ class CTCHead(layers.Layer):
         outputs = self(states, lengths)
         log_probs, lengths = outputs["log_probs"], outputs["lengths"]
         if self.search["beam"] == 1 and self.language_model is None:
-            symbols, counts = (found[:, None] for found in search.greedy(log_probs, lengths))
+            symbols, counts = (found[:, None] for found in ctc.greedy(log_probs, lengths))
             shares = tf.ones_like(counts, tf.float32)
         else:
-            symbols, counts, scores = search.prefix_beam(log_probs, lengths, language_model=self.language_model, **self.search)
+            symbols, counts, scores = ctc.prefix_beam(log_probs, lengths, language_model=self.language_model, **self.search)
             shares = tf.nn.softmax(scores)[:, : self.alternatives]
         characters = self.tokenizer.pieces(tf.where(symbols > 0, symbols + UNKNOWN, PAD))
         texts = tf.strings.reduce_join(characters, axis=2)
-        first, end, confidence = search.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
+        first, end, confidence = ctc.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
         longest = tf.reduce_max(counts[:, 0])
         logit = tf.math.log(_odds(log_probs, lengths, confidence, counts[:, 0]))
         familiar = tf.where(counts[:, 0] > 0, self._spoken(symbols[:, 0], counts[:, 0]) - self.usual, 0.0)
@@ -222,7 +222,7 @@ class CTCHead(layers.Layer):
         """The language model's log probability of each text, a symbol, `(batch,)`; 0 without one."""
         if self.language_model is None:
             return tf.zeros_like(counts, tf.float32)
-        return search.spoken(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
+        return ctc.spoken(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
 
 
 def _odds(log_probs, lengths, confidence, counts):

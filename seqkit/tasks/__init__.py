@@ -2,7 +2,7 @@
 
 A task is a module with `NAME`, `INPUTS` and `TARGET` (column names), `SAMPLES` (raw inputs), a frozen dataclass
 `Config`, `check(config, targets)`, `learn(config, examples) -> assets`, `build(config, assets) -> (frontend, encoder, head)`
-and, where training varies what it shows, `augmentation(config)`, which gives `training.fit` its `augment`.
+and, where training varies what it shows, `augmentation(config)`, which gives `loop.fit` its `augment`.
 """
 
 import dataclasses

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seqkit import language_model
-from seqkit.augment import LineAugmentation
 from seqkit.encoders.image import SCALE, LineEncoder
 from seqkit.frontends.image import ImageFrontend
 from seqkit.heads.ctc import CTCHead
+from seqkit.language import language_model
+from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
+from seqkit.language.words import WordLanguageModel
 from seqkit.tasks.fields import check_whole
-from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
-from seqkit.words import WordLanguageModel
+from seqkit.training.augment import LineAugmentation
 
 NAME = "handwriting-recognition"
 INPUTS, TARGET = ("image",), "text"  # the columns of a manifest

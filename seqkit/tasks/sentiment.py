@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from seqkit import lexicon
-from seqkit.batches import prepare
+from seqkit.data.batches import prepare
+from seqkit.encoders import lexicon
+from seqkit.encoders.ngrams import NgramVotes
 from seqkit.encoders.text import TextEncoder
 from seqkit.frontends.text import TextFrontend
 from seqkit.heads.label import LabelHead
 from seqkit.heads.neighbours import NeighboursHead
-from seqkit.layers.ngrams import NgramVotes
+from seqkit.language.tokenizers import SentencePieceTokenizer, train_sentencepiece
 from seqkit.tasks.fields import check_labels, check_whole
-from seqkit.tokenizers import SentencePieceTokenizer, train_sentencepiece
 
 NAME = "sentiment-analysis"
 check = check_labels

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from seqkit.encoders.ngrams import NgramVotes
 from seqkit.encoders.text import TextEncoder
-from seqkit.layers.ngrams import NgramVotes
 
 IDS = np.array([[5, 6, 7, 8, 2], [9, 5, 2, 0, 0], [2, 0, 0, 0, 0]], "int32")
 LENGTHS = np.array([5, 3, 1], "int32")

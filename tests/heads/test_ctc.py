@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkit import export
 from seqkit.heads import ctc
 from seqkit.heads.ctc import CTCHead, frames_needed
-from seqkit.language_model import LanguageModel, learn
+from seqkit.language.language_model import LanguageModel, learn
+from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
 from seqkit.results import Character, Transcript
-from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
+from seqkit.serving import export
 
 TEXTS = ["abba", "ab é", "b a", "aab"]
 TOKENIZER = CharacterTokenizer(learn_alphabet(TEXTS))

@@ -8,9 +8,9 @@ import numpy as np
 from seqkit.encoders.recurrent import RecurrentEncoder
 from seqkit.frontends.strokes import StrokesFrontend
 from seqkit.heads.ctc import CTCHead
+from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
 from seqkit.pipe import Pipeline
 from seqkit.tasks import handwriting, strokes
-from seqkit.tokenizers import CharacterTokenizer, learn_alphabet
 
 SHAPES = {"L": [(0, 3), (0, 0), (2, 0)], "O": [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)], "V": [(0, 2), (1, 0), (2, 2)]}
 

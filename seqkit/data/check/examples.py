@@ -1,0 +1,169 @@
+"""Examples as they are checked: read one by one, measured, and forgotten but for the measures.
+
+Convention: what cannot be read is an example too, with its error. Files are read in full, since half of one has a header.
+"""
+
+import hashlib
+import io
+import re
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from seqkit.data.manifests import MANIFESTS, read_columns, read_located, transcription
+from seqkit.data.transcribed import open_grey
+
+COLUMNS = {"image": ("image", "text"), "audio": ("audio", "text"), "text": ("text", "label")}  # the first that fits
+HEIGHT = 48  # pixels a line of handwriting is scaled to
+CLIPPED = 0.001  # of the samples at full scale
+SILENCE = 0.001  # of full scale: -60 dB
+
+
+@dataclass(frozen=True)
+class Example:
+    split: str  # the name of its set
+    name: str  # by which the user finds it
+    error: str | None = None  # why it cannot be read
+    transcribed: bool = True
+    written: str = ""  # the target as it is in the file
+    target: str = ""  # and as it is learnt
+    digest: bytes = b""  # of what is seen, heard or read
+    size: float = 0.0  # pixels of width at HEIGHT, or seconds
+    bare: bool = False  # one shade, silence, or no text
+    rate: int = 0  # Hz
+    clipped: bool = False
+
+    @property
+    def sound(self):
+        return self.error is None and self.transcribed
+
+
+def kind_of(path):
+    """The kind of examples in a path, one of COLUMNS; None for a manifest without a row."""
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}.")
+    if path.suffix not in MANIFESTS:
+        return "image"
+    columns = read_columns(path)
+    for kind, names in COLUMNS.items():
+        if set(names) <= set(columns):
+            return kind
+    if columns:
+        expected = " or ".join(f"{x!r} and {y!r}" for x, y in COLUMNS.values())
+        raise ValueError(f"{path}: expected the columns {expected}; received {columns}.")
+    return None
+
+
+def read_set(path, split, kind):
+    """Yields the `Example`s of a set, at least one, if only to say that there is none."""
+    folder = re.compile(rf"(?<![^\s'(]){re.escape(str(path.parent))}/")
+
+    def short(name):
+        return folder.sub("", str(name))
+
+    count = 0
+    try:
+        for place, x, y in read_located(path, *COLUMNS[kind]):
+            example = _measured(x, y, split, short(x if isinstance(x, Path) else place), kind, short)
+            count += example.transcribed
+            yield example
+    except ValueError as error:  # reading cannot go on
+        count += 1
+        yield Example(split, short(path), error=short(error))
+    if not count:
+        yield Example(split, short(path), error=f"{short(path)}: there are no examples.")
+
+
+def _measured(x, y, split, name, kind, short):
+    if x is None:
+        return Example(split, name, transcribed=False)
+    if isinstance(x, ValueError):
+        return Example(split, name, error=short(x))
+    if kind == "text" and not (isinstance(x, str) and isinstance(y, (str, int))):
+        return Example(split, name, error=f"{name}: expected a text and its label, received {x!r:.40} and {y!r:.40}.")
+    try:
+        measures = _MEASURES[kind](x)
+    except ValueError as error:
+        return Example(split, name, error=short(error))
+    return Example(split, name, written=y, target=y if kind == "text" else transcription(y), **measures)
+
+
+def _measure_picture(picture):
+    grey = open_grey(picture) if isinstance(picture, Path) else Image.open(io.BytesIO(picture))
+    darkest, lightest = grey.getextrema()
+    return {
+        "digest": _digest(f"{grey.size}".encode(), grey.tobytes()),
+        "size": max(1, round(grey.width * HEIGHT / grey.height)),
+        "bare": darkest == lightest,
+    }
+
+
+def _measure_audio(path):
+    samples, rate = _read_audio(path)
+    peaks = np.abs(samples)
+    return {
+        "digest": _digest(f"{rate}".encode(), samples.tobytes()),
+        "size": len(samples) / rate,
+        "bare": bool(peaks.max() < SILENCE),
+        "rate": rate,
+        "clipped": bool(np.mean(peaks > 0.99) > CLIPPED),
+    }
+
+
+def _measure_text(text):
+    return {"digest": _digest(text.strip().encode("utf-8", "replace")), "bare": not text.strip()}
+
+
+def _digest(*parts):
+    return hashlib.blake2b(b" ".join(parts), digest_size=16).digest()
+
+
+def _read_audio(path):
+    """Samples from -1 to 1, `(samples,)` or `(samples, channels)`, and how many there are in a second."""
+    try:
+        import soundfile
+    except (ImportError, OSError):  # OSError: without the library it is made for
+        soundfile = None
+    try:
+        _refuse_cut(path)
+        if soundfile:
+            with soundfile.SoundFile(path) as file:
+                stated, rate = file.frames, file.samplerate
+                samples = file.read(dtype="float32")
+        elif path.suffix.lower() == ".wav":
+            with wave.open(str(path)) as file:
+                stated, rate = file.getnframes(), file.getframerate()
+                samples = _samples(file.readframes(stated), file.getsampwidth()).reshape(-1, file.getnchannels())
+        else:
+            raise ValueError("all but .wav is read by soundfile: pip install 'seqkit[audio]'")
+        if len(samples) < stated or not stated:
+            raise ValueError(f"it holds {len(samples)} of {stated} samples")
+    except Exception as error:  # decoders raise whatever they stumble over
+        raise ValueError(f"{path}: expected audio, whole; {error or type(error).__name__}.") from error
+    return samples, rate
+
+
+def _refuse_cut(path):
+    size = path.stat().st_size
+    if not size:
+        raise ValueError("the file is empty")
+    with path.open("rb") as file:
+        head = file.read(8)
+    stated = int.from_bytes(head[4:], "little")
+    if head[:4] == b"RIFF" and stated not in (0, 0xFFFFFFFF) and size + 1 < 8 + stated:  # those two: length unknown
+        raise ValueError(f"it holds {size} of {8 + stated} bytes")
+
+
+def _samples(content, width):
+    """Samples from -1 to 1 out of little-endian integers of 1 (unsigned) to 4 bytes."""
+    padded = np.zeros((len(content) // width, 4), np.uint8)
+    padded[:, 4 - width :] = np.frombuffer(content, np.uint8).reshape(-1, width)
+    if width == 1:
+        padded[:, 3] ^= 128
+    return padded.view("<i4")[:, 0] / np.float32(2**31)
+
+
+_MEASURES = {"image": _measure_picture, "audio": _measure_audio, "text": _measure_text}

@@ -1,0 +1,215 @@
+"""The checks: each takes the examples of all sets and returns a `Finding`, which is none where it has no items.
+
+Convention: an error is what `fit` and `evaluate` refuse, or what leaves nothing to learn; a warning makes weights or scores
+worse; a note is for knowing. The first example's set is the one to train on. CHECKS says what is asked of which kind.
+"""
+
+import statistics
+import unicodedata
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from seqkit.data.check.examples import CLIPPED
+
+SEVERITIES = ("error", "warning", "note")
+STEP = 4  # pixels of a scaled line to a frame, at the end of a handwriting encoder
+FAR = 3.0  # times the median, or a part of it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of thing that was found: `items` names all of it, `advice` says why it matters or what to do."""
+
+    kind: str
+    severity: str
+    items: tuple
+    advice: str
+
+
+def unreadable(examples):
+    return Finding("unreadable", "error", tuple(it.error for it in examples if it.error), "Mend them or take them out.")
+
+
+def untranscribed(examples):
+    names = tuple(it.name for it in examples if not it.transcribed)
+    return Finding("lines of pages without text", "note", names, "They are passed over.")
+
+
+def no_target(examples):
+    return Finding("empty texts", "error", _where(examples, lambda it: not it.target), "Transcribe them or take them out.")
+
+
+def impossible(examples):
+    """CTC emits at most one character a frame, and needs a blank between two that are equal (Graves et al., 2006). Frames go
+    by the sides of the picture; a frontend that goes by the ink may find some more or less."""
+
+    def frames(it):
+        return int(it.size) // STEP
+
+    def needed(it):
+        return len(it.target) + sum(one == other for one, other in zip(it.target, it.target[1:]))
+
+    names = _where(
+        examples,
+        lambda it: frames(it) < needed(it),
+        lambda it: f"{it.name} (needs {needed(it)} frames, has {frames(it)})",
+    )
+    return Finding("too long a text for its picture", "error", names, "Is it the right text, and the whole line?")
+
+
+def no_text(examples):
+    return Finding("empty texts", "warning", _where(examples, lambda it: it.bare), "They have a label but say nothing.")
+
+
+def blank(examples):
+    return Finding("pictures of one shade", "warning", _where(examples, lambda it: it.bare), "There is nothing to read.")
+
+
+def silent(examples):
+    return Finding("silent", "warning", _where(examples, lambda it: it.bare), "There is nothing to hear.")
+
+
+def clipped(examples):
+    advice = f"More than {CLIPPED:.1%} of the samples are at full scale: record them with less gain."
+    return Finding("clipped", "warning", _where(examples, lambda it: it.clipped), advice)
+
+
+def rates(examples):
+    counts = Counter(it.rate for it in examples if it.sound).most_common()
+    items = tuple(f"{rate} Hz ({count:,})" for rate, count in counts) if len(counts) > 1 else ()
+    return Finding("sample rates", "note", items, "Where the rate is low, the high sounds are missing.")
+
+
+def outliers(examples):
+    paces = [(it.size / len(it.target), it.name) for it in examples if it.sound and it.target]
+    middle = statistics.median(pace for pace, _ in paces) if paces else 0.0
+    far = [(pace / middle, name) for pace, name in paces if not middle / FAR <= pace <= middle * FAR]
+    far.sort(key=lambda pair: -max(pair[0], 1 / max(pair[0], 1e-9)))  # the farthest first
+    items = tuple(f"{name} ({times:.2f} times the median)" for times, name in far)
+    advice = f"A character is more than {FAR:g} times, or less than 1/{FAR:g}, as long as the median: is it the right text?"
+    return Finding("unusual length for their text", "warning", items, advice)
+
+
+def leaks(examples):
+    advice = "What was trained on is no test: take them out of one of the sets."
+    items = tuple(" = ".join(map(_whose, group)) for group in _across_sets(examples, lambda it: it.digest))
+    return Finding("the same in several sets", "warning", items, advice)
+
+
+def contradictions(examples):
+    groups = (group for group in _alike(examples, lambda it: it.digest) if len({it.target for it in group}) > 1)
+    items = tuple(" = ".join(f"{_whose(it)} ({it.target!r:.40})" for it in group) for group in groups)
+    return Finding("the same with different answers", "warning", items, "At most one of the answers is right.")
+
+
+def same_text(examples):
+    groups = _across_sets(examples, lambda it: it.target)
+    items = tuple(f"{group[0].target!r:.60} in {' = '.join(map(_whose, group))}" for group in groups)
+    return Finding("the same text in several sets", "note", items, "A score on them says less about new texts.")
+
+
+def unseen_characters(examples):
+    items = _unseen(examples, lambda it: it.target, _sign)
+    return Finding("characters unknown to the first set", "warning", items, "They will never be read.")
+
+
+def unseen_labels(examples):
+    items = _unseen(examples, lambda it: [it.target], repr)
+    return Finding("labels unknown to the first set", "warning", items, "They will never be answered.")
+
+
+def rare_characters(examples):
+    items = _once(examples, lambda it: it.target, _sign)
+    return Finding("characters seen once", "note", items, "Are they meant? Once is not enough to learn them.")
+
+
+def rare_labels(examples):
+    items = _once(examples, lambda it: [it.target], repr)
+    return Finding("labels seen once", "warning", items, "Are they meant? Once is not enough to learn them.")
+
+
+def one_label(examples):
+    labels = tuple({repr(it.target) for it in _first_set(examples)})
+    return Finding("one label only", "error", labels if len(labels) == 1 else (), "There is nothing to tell apart.")
+
+
+def controls(examples):
+    def holds(it):
+        return any(unicodedata.category(sign) == "Cc" or sign in "\u200b\ufeff\ufffd" for sign in it.target)
+
+    items = _where(examples, holds, lambda it: f"{it.name} ({it.target!r:.60})")
+    return Finding("control characters", "warning", items, "Line breaks and the like would be learnt as letters.")
+
+
+def not_composed(examples):
+    names = _where(examples, lambda it: not unicodedata.is_normalized("NFC", it.written))
+    return Finding("texts not in NFC", "note", names, "They are brought into it when they are read; other programs may differ.")
+
+
+def _where(examples, holds, show=lambda it: it.name):
+    return tuple(show(it) for it in examples if it.sound and holds(it))
+
+
+def _first_set(examples):
+    return [it for it in examples if it.sound and it.split == examples[0].split]
+
+
+def _alike(examples, key):
+    """The groups of two or more examples that share a key; those that say nothing are alike without being copies."""
+    groups = defaultdict(list)
+    for it in examples:
+        if it.sound and not it.bare and key(it) != "":
+            groups[key(it)].append(it)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _across_sets(examples, key):
+    """Of those that are alike in several sets, the first of each set."""
+    for group in _alike(examples, key):
+        firsts = list({it.split: it for it in reversed(group)}.values())[::-1]
+        if len(firsts) > 1:
+            yield firsts
+
+
+def _whose(it):
+    return it.name if it.name.startswith(it.split) else f"{it.split}: {it.name}"
+
+
+def _unseen(examples, parts, show):
+    known = {part for it in _first_set(examples) for part in parts(it)}
+    counts = Counter(
+        (it.split, part)
+        for it in examples
+        if it.sound and it.split != examples[0].split
+        for part in parts(it)
+        if part not in known
+    )
+    return tuple(f"{show(part)} ({count} in {split})" for (split, part), count in counts.most_common())
+
+
+def _once(examples, parts, show):
+    first = _first_set(examples)
+    counts = Counter(part for it in first for part in parts(it))
+    return tuple(f"{show(part)} in {it.name}" for it in first for part in parts(it) if counts[part] == 1)
+
+
+def _sign(character):
+    return f"{character!r} U+{ord(character):04X}"
+
+
+_TRANSCRIBED = (
+    no_target,
+    outliers,
+    leaks,
+    contradictions,
+    unseen_characters,
+    controls,
+    same_text,
+    rare_characters,
+    not_composed,
+)
+CHECKS = {
+    "image": (unreadable, untranscribed, impossible, blank, *_TRANSCRIBED),
+    "audio": (unreadable, silent, clipped, rates, *_TRANSCRIBED),
+    "text": (unreadable, one_label, no_text, leaks, contradictions, unseen_labels, rare_labels),
+}

@@ -1,0 +1,350 @@
+"""Data looked over: what each check finds, counted by hand, and what is said where there is nothing to find."""
+
+import wave
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqkit.data.check import check
+from seqkit.data.check.examples import _samples
+
+
+def draw(path, width=200, height=48, seed=None):
+    """Noise, so that no two pictures are the same; a frame is 4 pixels of width at 48 of height."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shades = np.random.default_rng(seed or zlib.crc32(str(path).encode())).integers(0, 256, (height, width), np.uint8)
+    Image.fromarray(shades).save(path)
+    return path
+
+
+def lines(path, *texts, widths=None, seeds=None):
+    """A manifest of pictures, 0.png and so on, in a folder named after it."""
+    rows = []
+    for number, text in enumerate(texts):
+        name = f"{path.stem}/{number}.png"
+        draw(path.parent / name, *([widths[number]] if widths else [200]), seed=seeds and seeds[number])
+        rows.append(f"{name}\t{text}\n")
+    path.write_text("image\ttext\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
+def speak(path, samples, rate=8000):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((np.asarray(samples) * 32767).astype("<i2").tobytes())
+
+
+def tone(seconds=1.0, loudness=0.5, pitch=440, rate=8000):
+    return loudness * np.sin(np.arange(int(seconds * rate)) * pitch * 2 * np.pi / rate)
+
+
+def labels(path, *rows):
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows), encoding="utf-8")
+    return path
+
+
+def found(*sources):
+    """Kind of a finding -> its severity and items."""
+    return {finding.kind: (finding.severity, finding.items) for finding in check(sources).findings}
+
+
+def test_good_lines_are_ready_and_counted(tmp_path):
+    report = check([lines(tmp_path / "train.tsv", "abba", "baab"), lines(tmp_path / "test.tsv", "aabb")])
+    assert report.kind == "image" and report.ready and report.findings == ()
+    assert report.sets == {
+        "train": "2 examples, 8 characters, 2 different ones",
+        "test": "1 examples, 4 characters, 2 different ones",
+    }
+
+
+def test_files_that_cannot_be_read_are_each_named_with_the_reason(tmp_path):
+    path = lines(tmp_path / "train.tsv", *["abab"] * 4)
+    (tmp_path / "train/0.png").unlink()
+    (tmp_path / "train/1.png").write_bytes(b"")
+    whole = (tmp_path / "train/2.png").read_bytes()
+    (tmp_path / "train/2.png").write_bytes(whole[: len(whole) // 2])
+    report = check([path])
+    (finding,) = (finding for finding in report.findings if finding.kind == "unreadable")
+    missing, empty, cut = finding.items
+    assert missing == "train.tsv, line 2: there is no file train/0.png."
+    assert empty.startswith("train/1.png: ") and "the file is empty" in empty
+    assert cut.startswith("train/2.png: ") and "truncated" in cut
+    assert not report.ready and finding.severity == "error"
+    assert report.sets == {"train": "1 examples, 4 characters, 2 different ones"}
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".JPEG", ".tif"])
+def test_half_a_picture_of_any_format_is_unreadable(tmp_path, ending):
+    path = draw(tmp_path / f"a{ending}")
+    (tmp_path / "a.gt.txt").write_text("abab")
+    assert "unreadable" not in found(tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    severity, (item,) = found(tmp_path)["unreadable"]
+    assert severity == "error" and f"a{ending}: expected a whole picture" in item
+
+
+def test_bad_pairs_are_all_listed_where_reading_stops_at_the_first(tmp_path):
+    for name in "abc":
+        draw(tmp_path / f"{name}.png")
+    (tmp_path / "d.gt.txt").write_text("d")
+    assert len(found(tmp_path)["unreadable"][1]) == 4
+
+
+def test_the_frames_that_ctc_needs_are_counted(tmp_path):
+    """4 letters in 16 pixels fit to the frame; of "abba" the second b needs a blank before it; "aaa" needs 5 frames."""
+    path = lines(tmp_path / "t.tsv", "abab", "abba", "abba", "aaa", widths=[16, 16, 20, 19])
+    assert found(path)["too long a text for its picture"] == (
+        "error",
+        ("t/1.png (needs 5 frames, has 4)", "t/3.png (needs 5 frames, has 4)"),
+    )
+    draw(tmp_path / "t/1.png", width=40, height=96)  # scaled to 48 high, 20 pixels
+    draw(tmp_path / "t/3.png", width=10, height=24)
+    assert "too long a text for its picture" not in found(path)
+
+
+def test_empty_texts_of_lines_are_errors(tmp_path):
+    path = lines(tmp_path / "t.tsv", "ab", "  ", "ab")
+    assert found(path)["empty texts"] == ("error", ("t/1.png",))
+
+
+def test_a_picture_of_one_shade_is_blank(tmp_path):
+    path = lines(tmp_path / "t.tsv", "ab", "ab")
+    Image.new("L", (200, 48), 255).save(tmp_path / "t/1.png")
+    assert found(path)["pictures of one shade"] == ("warning", ("t/1.png",))
+
+
+def test_widths_far_from_the_median_are_named_the_farthest_first(tmp_path):
+    """Of 2 letters: 10 pixels a letter in the median; 3 and 35 are more than three times off, 4 and 30 are not."""
+    path = lines(tmp_path / "t.tsv", *["ab"] * 7, widths=[20, 20, 20, 8, 60, 6, 80])
+    severity, items = found(path)["unusual length for their text"]
+    assert severity == "warning" and items == ("t/6.png (4.00 times the median)", "t/5.png (0.30 times the median)")
+
+
+def test_the_same_picture_in_two_sets_is_found_under_any_name_and_format(tmp_path):
+    train = lines(tmp_path / "train.tsv", "abab", "baba", seeds=[1, 2])
+    test = lines(tmp_path / "test.tsv", "abba", "aabb", seeds=[3, 4])
+    assert "the same in several sets" not in found(train, test)
+    Image.open(tmp_path / "train/1.png").save(tmp_path / "test/0.png", compress_level=0)
+    assert found(train, test)["the same in several sets"] == ("warning", ("train/1.png = test/0.png",))
+    assert found(train, test)["the same with different answers"] == (
+        "warning",
+        ("train/1.png ('baba') = test/0.png ('abba')",),
+    )
+
+
+def test_the_same_picture_twice_in_one_set_is_wrong_only_with_two_texts(tmp_path):
+    path = lines(tmp_path / "t.tsv", "abab", "abab", seeds=[1, 1])
+    assert found(path) == {}
+    path = lines(tmp_path / "t.tsv", "abab", "baba", seeds=[1, 1])
+    assert list(found(path)) == ["the same with different answers"]
+
+
+def test_the_same_text_in_two_sets_is_a_note(tmp_path):
+    train, test = lines(tmp_path / "train.tsv", "abab", "abab", "a bb a"), lines(tmp_path / "test.tsv", "a bb a", "abab")
+    report = check([train, test])
+    assert report.ready
+    assert found(train, test) == {
+        "the same text in several sets": (
+            "note",
+            ("'abab' in train/0.png = test/1.png", "'a bb a' in train/2.png = test/0.png"),
+        )
+    }
+
+
+def test_characters_that_are_unknown_or_rare_are_counted_in_the_first_set(tmp_path):
+    train, test = lines(tmp_path / "train.tsv", "abab", "abbaç"), lines(tmp_path / "test.tsv", "aaça", "eßeb")
+    assert found(train, test) == {
+        "characters unknown to the first set": ("warning", ("'e' U+0065 (2 in test)", "'ß' U+00DF (1 in test)")),
+        "characters seen once": ("note", ("'ç' U+00E7 in train/1.png",)),
+    }
+
+
+def test_control_characters_and_texts_that_are_not_composed_are_named(tmp_path):
+    for name, text in (("a", "ab\nab"), ("b", "ab\u200bab"), ("c", "e\u0301e\u0301ab"), ("d", "ab\n"), ("e", "aéa")):
+        draw(tmp_path / "d" / f"{name}.png")
+        (tmp_path / "d" / f"{name}.gt.txt").write_text(text, encoding="utf-8")
+    what = found(tmp_path / "d")
+    assert what["control characters"] == ("warning", (r"d/a.png ('ab\nab')", r"d/b.png ('ab\u200bab')"))
+    assert what["texts not in NFC"] == ("note", ("d/c.png",))
+
+
+def test_lines_of_a_page_that_nobody_transcribed_are_a_note(tmp_path):
+    from test_transcribed import BOX, TEXT, page, page_line, page_xml
+
+    page(tmp_path / "p.png")
+    path = tmp_path / "p.xml"
+    path.write_text(page_xml(page_line("l1", BOX, TEXT) + page_line("l2", BOX, "") + page_line("l3", "", TEXT)))
+    what = found(path)
+    assert what["lines of pages without text"] == ("note", ("p.xml, line l2",))
+    assert what["unreadable"][1] == ("p.xml, line l3: expected a polygon of three points or more, received 0.",)
+    path.write_text(page_xml(page_line("l2", BOX, "") + page_line("l4", "0,0 3,0 3,39", TEXT)))
+    assert list(found(path))[:2] == ["too long a text for its picture", "lines of pages without text"]  # errors first
+    path.write_text(page_xml(page_line("l2", BOX, "")))
+    assert found(path)["unreadable"] == ("error", ("p.xml: there are no examples.",))
+
+
+def test_sets_are_found_in_a_directory_in_the_order_of_training(tmp_path):
+    lines(tmp_path / "test.tsv", "abba")
+    for name in ("train", "dev", "old"):
+        draw(tmp_path / name / "a.png")
+        (tmp_path / name / "a.gt.txt").write_text("abab")
+    report = check([tmp_path])
+    assert list(report.sets) == ["train", "dev", "test"] and report.ready  # `test/` is where the manifest has its pictures
+    assert list(check([tmp_path / "old"]).sets) == ["old"]
+
+
+def test_sets_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    paths = [tmp_path / "a" / "t.tsv", tmp_path / "b" / "t.tsv"]
+    for path in paths:
+        path.parent.mkdir()
+        lines(path, "abba")
+    assert list(check(paths).sets) == list(map(str, paths))
+
+
+def test_a_set_without_rows_is_an_error(tmp_path):
+    (tmp_path / "dev.tsv").write_text("image\ttext\n")
+    what = found(lines(tmp_path / "train.tsv", "abba"), tmp_path / "dev.tsv")
+    assert what == {"unreadable": ("error", ("dev.tsv: there are no examples.",))}
+
+
+def test_sources_that_cannot_be_compared_are_refused(tmp_path):
+    train = lines(tmp_path / "train.tsv", "abba")
+    with pytest.raises(ValueError, match="Expected examples of one kind, image or audio or text; received .*'l': 'text'"):
+        check([train, labels(tmp_path / "l.tsv", ("a", "b"))])
+    (tmp_path / "e.tsv").write_text("image\ttext\n")
+    with pytest.raises(ValueError, match="received {'e': None}"):
+        check([tmp_path / "e.tsv"])
+    (tmp_path / "f.tsv").write_text("file\ttext\na\tb\n")
+    with pytest.raises(ValueError, match=r"f.tsv: expected the columns 'image' and 'text' or .*; received \['file', 'text'\]"):
+        check([tmp_path / "f.tsv"])
+    with pytest.raises(FileNotFoundError, match="There is no .*nowhere"):
+        check([tmp_path / "nowhere"])
+
+
+def test_sound_is_measured(tmp_path):
+    """Beside good ones: silence, a clipped tone, a low rate, and one of 4 seconds, where the others last one."""
+    speak(tmp_path / "good.wav", tone())
+    speak(tmp_path / "silent.wav", np.zeros(8000))
+    speak(tmp_path / "clipped.wav", np.clip(tone(loudness=3.0), -1, 1))
+    speak(tmp_path / "loud.wav", [1.0] * 8 + [0.5] * 7992)  # a thousandth at full scale
+    speak(tmp_path / "low.wav", tone(rate=4000), rate=4000)
+    speak(tmp_path / "slow.wav", tone(4.0))
+    names = ("good", "silent", "clipped", "loud", "low", "slow")
+    (tmp_path / "t.tsv").write_text("audio\ttext\n" + "".join(f"{name}.wav\tab\n" for name in names))
+    report = check([tmp_path / "t.tsv"])
+    assert report.kind == "audio" and report.ready
+    assert report.sets == {"t": "6 examples, 0.1 minutes, 12 characters, 2 different ones"}  # 9 seconds
+    assert found(tmp_path / "t.tsv") == {
+        "silent": ("warning", ("silent.wav",)),
+        "clipped": ("warning", ("clipped.wav",)),
+        "sample rates": ("note", ("8000 Hz (5)", "4000 Hz (1)")),
+        "unusual length for their text": ("warning", ("slow.wav (4.00 times the median)",)),
+    }
+
+
+def test_sound_that_cannot_be_read_in_full_is_an_error(tmp_path):
+    speak(tmp_path / "cut.wav", tone())
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:8044])  # of 44 + 16000 bytes
+    speak(tmp_path / "none.wav", [])
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_text("hello")
+    names = ("cut", "none", "empty", "text")
+    (tmp_path / "t.tsv").write_text("audio\ttext\n" + "".join(f"{name}.wav\tab\n" for name in names))
+    severity, (cut, none, empty, text) = found(tmp_path / "t.tsv")["unreadable"]
+    assert severity == "error"
+    assert cut == "cut.wav: expected audio, whole; it holds 8044 of 16044 bytes."
+    assert none == "none.wav: expected audio, whole; it holds 0 of 0 samples."
+    assert empty == "empty.wav: expected audio, whole; the file is empty."
+    assert text.startswith("text.wav: expected audio, whole; ")
+
+
+def test_sound_other_than_wav_needs_soundfile(tmp_path):
+    try:
+        import soundfile
+    except (ImportError, OSError):
+        (tmp_path / "a.flac").write_bytes(b"fLaC")
+        (tmp_path / "t.tsv").write_text("audio\ttext\na.flac\tab\n")
+        assert "pip install 'seqkit[audio]'" in found(tmp_path / "t.tsv")["unreadable"][1][0]
+    else:
+        soundfile.write(tmp_path / "a.flac", tone(), 8000)
+        (tmp_path / "t.tsv").write_text("audio\ttext\na.flac\tabba\n")
+        assert found(tmp_path / "t.tsv") == {}
+        (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:2000])
+        assert "a.flac: expected audio, whole" in found(tmp_path / "t.tsv")["unreadable"][1][0]
+
+
+@pytest.mark.parametrize(
+    "width, content, expected",
+    [
+        (1, bytes([0, 128, 192]), [-1.0, 0.0, 0.5]),
+        (2, bytes([0, 128, 0, 0, 0, 64]), [-1.0, 0.0, 0.5]),
+        (3, bytes([0, 0, 128, 0, 0, 0, 0, 0, 64]), [-1.0, 0.0, 0.5]),
+        (4, bytes([0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 64]), [-1.0, 0.0, 0.5]),
+    ],
+)
+def test_samples_of_any_width_are_from_minus_one_to_one(width, content, expected):
+    assert list(_samples(content, width)) == expected
+
+
+def test_texts_and_their_labels_are_looked_over(tmp_path):
+    train = labels(tmp_path / "train.tsv", ("a film", "good"), ("a bore", "bad"), ("", "bad"), ("so so", "god"), ("b", "good"))
+    test = labels(tmp_path / "test.tsv", ("a film", "good"), ("a bore ", "good"), ("new", "ugly"))
+    report = check([train, test])
+    assert report.kind == "text" and report.ready
+    assert report.sets["train"] == "5 examples, good: 2, bad: 2, god: 1"
+    assert found(train, test) == {
+        "empty texts": ("warning", ("train.tsv, line 4",)),
+        "the same in several sets": (
+            "warning",
+            ("train.tsv, line 2 = test.tsv, line 2", "train.tsv, line 3 = test.tsv, line 3"),
+        ),
+        "the same with different answers": ("warning", ("train.tsv, line 3 ('bad') = test.tsv, line 3 ('good')",)),
+        "labels unknown to the first set": ("warning", ("'ugly' (1 in test)",)),
+        "labels seen once": ("warning", ("'god' in train.tsv, line 5",)),
+    }
+
+
+def test_one_label_teaches_nothing(tmp_path):
+    path = labels(tmp_path / "t.tsv", ("a", "good"), ("b", "good"))
+    assert found(path) == {"one label only": ("error", ("'good'",))}
+    assert not check([path]).ready
+
+
+def test_a_manifest_that_cannot_be_read_on_says_where(tmp_path):
+    path = labels(tmp_path / "t.jsonl")
+    path.write_text('{"text": "a", "label": "b"}\n{"text": "a", "label": "c"}\n{oops\n')
+    assert "t.jsonl, line 3: not JSON" in found(path)["unreadable"][1][0]
+    path.write_text('{"text": 7, "label": "b"}\n{"text": "a", "label": ["c"]}\n')
+    assert found(path)["unreadable"][1] == (
+        "t.jsonl, line 1: expected a text and its label, received 7 and 'b'.",
+        "t.jsonl, line 2: expected a text and its label, received 'a' and ['c'].",
+    )
+
+
+def test_a_manifest_in_another_encoding_is_refused_by_line(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_bytes("text\tlabel\ncaf\xe9\tgood\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="t.tsv, line 2: not UTF-8"):
+        check([path])
+
+
+def test_names_are_shortened_by_whole_folders_only(tmp_path, monkeypatch):
+    """In the folder `a`, `data/0.png` is not `dat0.png`."""
+    (tmp_path / "a").mkdir()
+    lines(tmp_path / "a" / "data.tsv", "")
+    monkeypatch.chdir(tmp_path)
+    assert found("a/data.tsv")["empty texts"] == ("error", ("data/0.png",))
+
+
+def test_those_that_say_nothing_are_no_copies_of_each_other(tmp_path):
+    train, test = lines(tmp_path / "train.tsv", "", "abba"), lines(tmp_path / "test.tsv", "", "ab")
+    for path in ("train/1.png", "test/1.png"):
+        Image.new("L", (200, 48), 255).save(tmp_path / path)
+    assert sorted(found(train, test)) == ["empty texts", "pictures of one shade"]
+    train, test = (
+        labels(tmp_path / "a.tsv", ("", "x"), ("", "y"), ("x", "x"), ("y", "y")),
+        labels(tmp_path / "b.tsv", ("", "x")),
+    )
+    assert list(found(train, test)) == ["empty texts"]

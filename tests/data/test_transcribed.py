@@ -1,0 +1,298 @@
+"""Lines of text and their pictures: each form, hand-written here, and what each error names."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqkit.data.manifests import read_examples
+from seqkit.data.transcribed import open_grey
+
+PAPER, OTHER, INK = 200, 90, 10
+
+
+def read(source):
+    return read_examples(source, "image", "text")
+
+
+def draw(path, size=(40, 20), shade=PAPER):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", size, shade).save(path)
+    return path
+
+
+def pixels(png):
+    picture = Image.open(io.BytesIO(png))
+    assert (picture.format, picture.mode) == ("PNG", "L")
+    return np.asarray(picture)
+
+
+def page(path):
+    """60 x 40: dark, but for a band of paper in rows 10 to 19 with ink in columns 20 to 22."""
+    shades = np.full((40, 60), OTHER, np.uint8)
+    shades[10:20] = PAPER
+    shades[10:20, 20:23] = INK
+    Image.fromarray(shades).save(path)
+    return shades
+
+
+def page_xml(lines, version="2019-07-15", name="p.png", size=(60, 40), before=""):
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}'
+        f'<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/{version}">'
+        f'<Page imageFilename="{name}" imageWidth="{size[0]}" imageHeight="{size[1]}"><TextRegion id="r">'
+        f'<Coords points="0,0 59,0 59,39 0,39"/>{lines}<TextEquiv><Unicode>the region</Unicode></TextEquiv>'
+        "</TextRegion></Page></PcGts>"
+    )
+
+
+def page_line(name, points, text):
+    inner = '<Word id="w"><TextEquiv index="0"><Unicode>a word</Unicode></TextEquiv></Word>'
+    return f'<TextLine id="{name}"><Coords points="{points}"/><Baseline points="0,9 9,9"/>{inner}{text}</TextLine>'
+
+
+def alto_xml(lines, version=4, name="p.png", unit="pixel", size=(60, 40)):
+    return (
+        f'<alto xmlns="http://www.loc.gov/standards/alto/ns-v{version}#"><Description>'
+        f"<MeasurementUnit>{unit}</MeasurementUnit><sourceImageInformation><fileName>{name}</fileName>"
+        f'</sourceImageInformation></Description><Layout><Page WIDTH="{size[0]}" HEIGHT="{size[1]}"><PrintSpace>'
+        f"<TextBlock>{lines}</TextBlock></PrintSpace></Page></Layout></alto>"
+    )
+
+
+TEXT = "<TextEquiv><Unicode>one</Unicode></TextEquiv>"
+BOX = "10,10 29,10 29,19 10,19"
+
+
+def test_pairs_are_read_in_order_in_subfolders_too(tmp_path):
+    for name, text in (("b.png", "two\n"), ("a/c.jpg", " un cafe\u0301 "), ("b-1.jpeg", "a\ufeffb"), ("d.TIF", "\ufefffour")):
+        stem = draw(tmp_path / name).with_suffix("")
+        stem.with_name(stem.name + ".gt.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "notes.md").write_text("not a text")
+    draw(tmp_path / ".thumbnails" / "b.png")
+    expected = [("a/c.jpg", "un café"), ("b.png", "two"), ("b-1.jpeg", "a\ufeffb"), ("d.TIF", "four")]
+    assert read(tmp_path) == read(str(tmp_path)) == [(tmp_path / name, text) for name, text in expected]
+
+
+def test_of_several_pictures_of_a_line_the_plain_one_is_read_then_the_grey(tmp_path):
+    for name in ("a.png", "a.nrm.png", "a.bin.png", "b.nrm.png", "b.bin.png", "c.bin.png"):
+        draw(tmp_path / name)
+    for stem in "abc":
+        (tmp_path / f"{stem}.gt.txt").write_text(stem)
+    assert [path.name for path, _ in read(tmp_path)] == ["a.png", "b.nrm.png", "c.bin.png"]
+
+
+def test_pictures_without_text_and_texts_without_picture_are_refused_together(tmp_path):
+    draw(tmp_path / "a.png")
+    (tmp_path / "b.gt.txt").write_text("b")
+    with pytest.raises(
+        ValueError, match=r"a.png: no text is with it; expected a.gt.txt .* And 1 more; `seqkit check` lists all"
+    ):
+        read(tmp_path)
+    (tmp_path / "a.gt.txt").write_text("a")
+    with pytest.raises(ValueError, match=r"b.gt.txt: no picture is with it; expected b.png or the like in one directory.$"):
+        read(tmp_path)
+
+
+def test_a_text_in_another_encoding_is_refused_by_line(tmp_path):
+    draw(tmp_path / "a.png")
+    (tmp_path / "a.gt.txt").write_bytes(b"one\ntw\xe9")
+    with pytest.raises(ValueError, match=r"a.gt.txt, line 2: not UTF-8 .*; save it as UTF-8."):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["lines/a01/a01-000u", "a01/a01-000u", ".", "lines", "../lines/a01/a01-000u"])
+def test_iam_is_read_with_its_pictures_wherever_they_were_unpacked(tmp_path, place):
+    folder = tmp_path / "ascii"
+    folder.mkdir()
+    (folder / "lines.txt").write_text(
+        "#--- lines.txt ---\n# a01-000u-00 ok 154\n\n"
+        "a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop|Mr.\n"
+        "a01-000u-01 err 156 19 395 932 1850 105 -1|%|#|.\n"
+    )
+    pictures = [draw(folder / place / f"a01-000u-0{number}.png") for number in range(2)]
+    for source in (folder, folder / "lines.txt"):
+        found = read(source)
+        assert [text for _, text in found] == ["A MOVE to stop Mr.", "-1 % # ."]
+        assert [path.resolve() for path, _ in found] == [path.resolve() for path in pictures]
+
+
+def test_iam_names_the_line_that_is_wrong(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("# words\na01-000u-00-00 ok 154 408 768 27 51 AT A\n")
+    with pytest.raises(ValueError, match="lines.txt, line 2: expected the form 'a01-.*received 'a01-000u-00-00"):
+        read(path)
+    path.write_text("a01-000u-00 ok 154 19 408 746 1661 89 A\n")
+    with pytest.raises(ValueError, match="lines.txt, line 1: there is no file .*lines/a01/a01-000u/a01-000u-00.png"):
+        read(path)
+
+
+@pytest.mark.parametrize("version", ["2013-07-15", "2019-07-15"])
+def test_page_lines_are_cropped_with_the_text_of_the_lowest_index(tmp_path, version):
+    shades = page(tmp_path / "p.png")
+    texts = "".join(
+        f'<TextEquiv index="{index}"><Unicode>{text}</Unicode></TextEquiv>' for index, text in ((1, "no"), (0, " cafe\u0301"))
+    )
+    lines = page_line("l1", BOX, texts) + page_line("l2", BOX, "") + page_line("l3", "0,0 5,0 5,5", TEXT)
+    (tmp_path / "p.xml").write_text(page_xml(lines, version), encoding="utf-8")
+    (first, text), (_, other) = read(tmp_path / "p.xml")
+    assert (text, other) == ("café", "one")
+    np.testing.assert_array_equal(pixels(first), shades[10:20, 10:30])
+
+
+def test_outside_of_the_polygon_is_paper(tmp_path):
+    """A triangle over the band: 21 pixels high, of which the lower ones and the corners are outside."""
+    shades = page(tmp_path / "p.png")
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", "10,10 30,10 20,30", TEXT)))
+    ((line, _),) = read(tmp_path / "p.xml")
+    found = pixels(line)
+    assert found.shape == (21, 21)
+    np.testing.assert_array_equal(found[0], shades[10, 10:31])  # its upper side
+    assert list(found[20]) == [PAPER] * 10 + [OTHER] + [PAPER] * 10  # its tip
+    assert (found[1:, 0] == PAPER).all()  # left of it the page is dark, the line is not
+    assert (found == INK).sum() == 30
+
+
+def test_a_polygon_that_leaves_the_page_is_cut_off_at_its_edge(tmp_path):
+    shades = page(tmp_path / "p.png")
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", "-5,10 99,10 99,19 -5,19", TEXT)))
+    ((line, _),) = read(tmp_path / "p.xml")
+    np.testing.assert_array_equal(pixels(line), shades[10:20])
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_alto_lines_have_a_box_or_a_polygon(tmp_path, version):
+    shades = page(tmp_path / "p.png")
+    words = '<Shape><Polygon POINTS="0,0 9,0 9,9"/></Shape>'
+    box = 'HPOS="10" VPOS="10" WIDTH="20" HEIGHT="10"'
+    lines = (
+        f'<TextLine ID="l1" {box}><String CONTENT="two">{words}</String><SP/><String CONTENT="wo"/>'
+        '<HYP CONTENT="-"/></TextLine>'
+        f'<TextLine ID="l2" {box}><Shape><Polygon POINTS="10 10 29 10 29 14 10 14"/></Shape>'
+        '<String CONTENT="a"/><String CONTENT="b"/></TextLine>'
+        f'<TextLine ID="l3" {box}><Shape><Polygon POINTS="10,10 29,10 29,19 10,19"/></Shape><String CONTENT="c"/></TextLine>'
+    )
+    (tmp_path / "p.xml").write_text(alto_xml(lines, version))
+    found = read(tmp_path / "p.xml")
+    assert [text for _, text in found] == ["two wo-", "a b", "c"]
+    np.testing.assert_array_equal(pixels(found[0][0]), shades[10:20, 10:30])
+    np.testing.assert_array_equal(pixels(found[1][0]), shades[10:15, 10:30])
+    np.testing.assert_array_equal(pixels(found[2][0]), shades[10:20, 10:30])
+
+
+def test_coordinates_are_scaled_to_the_picture(tmp_path):
+    """Tenths of a millimetre, five to a pixel: rows 50 to 99 are the rows 10 to 19."""
+    shades = page(tmp_path / "p.png")
+    line = '<TextLine ID="l1" HPOS="50" VPOS="50" WIDTH="100" HEIGHT="46"><String CONTENT="a"/></TextLine>'
+    (tmp_path / "p.xml").write_text(alto_xml(line, unit="mm10", size=(300, 200)))
+    ((found, _),) = read(tmp_path / "p.xml")
+    np.testing.assert_array_equal(pixels(found)[:, :20], shades[10:20, 10:30])
+
+
+def test_a_directory_of_pages_finds_pictures_one_folder_up_and_passes_over_other_xml(tmp_path):
+    page(tmp_path / "p.png")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "p.xml").write_text(page_xml(page_line("l1", BOX, TEXT), name=r"C:\scans\p.png"))
+    (tmp_path / "mets.xml").write_text("<mets/>")
+    assert [text for _, text in read(tmp_path)] == ["one"]
+    with pytest.raises(ValueError, match=r"mets.xml: expected PAGE or ALTO XML, received <mets>."):
+        read(tmp_path / "mets.xml")
+
+
+def test_a_page_is_opened_once_and_its_lines_are_the_same_bytes_each_time(tmp_path, monkeypatch):
+    page(tmp_path / "p.png")
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", BOX, TEXT) * 3))
+    opened = []
+    original = Image.open
+    monkeypatch.setattr(Image, "open", lambda *arguments: opened.append(1) or original(*arguments))
+    first = read(tmp_path)
+    assert len(first) == 3 and len(opened) == 1
+    assert read(tmp_path) == first
+
+
+LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;"><!ENTITY c "&b;&b;&b;">]>'
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("<PcGts>", r"p.xml: not XML \(no element found"),
+        (page_xml("", before=LAUGHS), "p.xml: it has a DOCTYPE, which PAGE and ALTO do not need"),
+        (page_xml("", before='<!DOCTYPE x SYSTEM "file:///etc/passwd">'), "p.xml: it has a DOCTYPE"),
+        (page_xml(page_line("l1", BOX, TEXT), name="../../q.png"), "p.xml: there is no picture 'q.png' beside it"),
+        (page_xml(page_line("l1", BOX, TEXT), name=""), "p.xml: there is no picture '' beside it or one folder up"),
+        (page_xml(page_line("l1", "", TEXT)), "p.xml, line l1: expected a polygon of three points or more, received 0"),
+        (page_xml(page_line("l1", "70,0 80,0 80,9", TEXT)), "line l1: its polygon lies outside of the picture, .* 60 x 40"),
+        (page_xml(page_line("l1", "0,0 9,0 9,1" + "0" * 400, TEXT)), "line l1: its polygon lies outside of the picture"),
+        (page_xml(page_line("l1", "0,0 9,x 9,9", TEXT)), "p.xml: could not convert string to float: 'x'"),
+        (page_xml(page_line("l1", BOX, TEXT), size=(40, 60)), "its page is 40 x 60, but .*p.png is 60 x 40 pixels; expected"),
+        (page_xml(page_line("l1", BOX, TEXT), name="broken.png"), "p.xml: .*broken.png: expected a whole picture"),
+        (alto_xml("", unit="mm10", size=(0, 0)), "p.xml: its unit is 'mm10'; expected pixel, or the page's WIDTH and HEIGHT"),
+        (page_xml("").replace("Page", "Pages"), "p.xml: expected one page a file, received 0"),
+        (page_xml(page_line("l1", BOX, "")), "There are no examples in"),
+    ],
+)
+def test_a_bad_page_is_refused_by_name(tmp_path, content, message):
+    page(tmp_path / "p.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "p.png").read_bytes()[:60])
+    (tmp_path / "p.xml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / "p.xml")
+
+
+def test_a_page_with_the_same_picture_twice_is_refused(tmp_path):
+    page(tmp_path / "p.png")
+    (tmp_path / "alto.xml").write_text(alto_xml('<TextLine ID="l1" WIDTH="9" HEIGHT="9"><String CONTENT="a"/></TextLine>'))
+    (tmp_path / "page.xml").write_text(page_xml(page_line("l1", BOX, TEXT)))
+    with pytest.raises(ValueError, match=r"page.xml: .*alto.xml has the lines of .*p.png already; read one of the two."):
+        read(tmp_path)
+
+
+def test_pairs_come_before_pages(tmp_path):
+    page(tmp_path / "p.png")
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", BOX, TEXT)))
+    (tmp_path / "p.gt.txt").write_text("the pair")
+    assert read(tmp_path) == [(tmp_path / "p.png", "the pair")]
+
+
+def test_other_paths_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected a manifest, or lines as .*received a directory without any"):
+        read(tmp_path)
+    (tmp_path / "a.doc").write_text("")
+    with pytest.raises(ValueError, match="expected a manifest, or lines as .*received '.doc'"):
+        read(tmp_path / "a.doc")
+    with pytest.raises(FileNotFoundError, match="There is no .*nowhere"):
+        read(tmp_path / "nowhere")
+
+
+def test_every_mode_becomes_grey(tmp_path):
+    """Black, white and a middle shade, as each mode has them; clear is paper."""
+    expected = [0, 255, 128]
+    bare = np.array([expected], np.uint8)
+    Image.fromarray(bare).save(tmp_path / "l.png")
+    Image.fromarray(np.stack([bare] * 3, -1)).save(tmp_path / "rgb.png")
+    Image.fromarray(bare.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    Image.fromarray(np.stack([bare * (bare < 255)] * 3 + [np.array([[255, 0, 255]], np.uint8)], -1)).save(tmp_path / "rgba.png")
+    for name in ("l", "rgb", "16", "rgba"):
+        assert list(np.asarray(open_grey(tmp_path / f"{name}.png"))[0]) == expected, name
+
+
+def test_a_photograph_stands_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("L", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert open_grey(tmp_path / "a.jpg").size == (20, 40)
+
+
+def test_what_is_not_one_picture_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.new("L", (4, 4)).save(path, save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+    with pytest.raises(ValueError, match="a.tif: expected a whole picture; it holds 2 pictures."):
+        open_grey(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="a.tif: .*; the file is empty."):
+        open_grey(path)
+    path.write_bytes(b"hello")
+    with pytest.raises(ValueError, match="a.tif: .*; of no known kind."):
+        open_grey(path)
