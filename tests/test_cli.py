@@ -163,8 +163,8 @@ def test_check_says_what_is_wrong_with_the_data_and_exits_1_where_training_could
     result = run("check", train, test)
     assert result.exit_code == 0 and result.stderr == ""
     assert result.stdout.splitlines() == [
-        "train: 6 examples, good: 4, bad: 2",
-        "test: 1 examples, good: 1",
+        "train: 6 examples, 'good': 4, 'bad': 2",
+        "test: 1 examples, 'good': 1",
         "warning empty texts (2): train.tsv, line 4; train.tsv, line 5",
         "    They have a label but say nothing.",
         "Ready to train.",

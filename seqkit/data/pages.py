@@ -39,7 +39,7 @@ def split_lines(page):
         from scipy import ndimage, signal
     except ImportError as error:
         raise ImportError("Splitting pages needs SciPy: pip install 'seqkit[pages]'.") from error
-    shades = grey(np.atleast_3d(read_picture(page, "Page")[0])).numpy()
+    shades = grey(np.atleast_3d(read_picture(page, "Page", page=True)[0])).numpy()
     if np.median(shades) < shades.mean():  # paper is most of a page, and lighter than the rest
         shades = 255 - shades
     shades = _straight(shades, ndimage)

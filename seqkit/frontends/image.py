@@ -136,15 +136,20 @@ def _cut(item):
 
 
 def grey(picture):
-    """`(height, width, channels)` uint8, of 1 to 4 channels (grey, alpha or RGB, alpha), over white -> `(height, width)`
-    float32 of whole numbers from 0 to 255, by Pillow's weights."""
+    """`(height, width, channels)` uint8, of 1 to 4 channels (grey, alpha or RGB, alpha) -> `(height, width)` float32 of whole
+    numbers from 0 to 255, by Pillow's weights. What is clear shows white; black where only light ink lies on it."""
     picture = tf.cast(tf.ensure_shape(picture, (None, None, None)), tf.float32)
     channels = tf.shape(picture)[2]
     colours = channels - 1 + channels % 2
     weights = tf.where(colours == 1, [65536.0, 0.0, 0.0], [19595.0, 38470.0, 7471.0])[:colours]
     shade = tf.floor((tf.linalg.matvec(picture[:, :, :colours], weights) + 32768.0) / 65536.0)
     opaque = tf.where(colours == channels, 255.0, picture[:, :, -1])
-    return tf.floor((shade * opaque + 255.0 * (255.0 - opaque)) / 255.0 + 0.5)
+    opaque = tf.broadcast_to(opaque, tf.shape(shade))
+    dark = tf.reduce_sum(tf.where(shade < 255.0 * (1.0 - FAINTEST), opaque, 0.0))
+    # A sheet cut out has paper of its own, which covers most of the picture, or ink.
+    chalk = (dark < LEAST * tf.reduce_sum(opaque)) & (tf.reduce_mean(opaque) < 127.5)
+    ground = tf.where(chalk, 0.0, 255.0)
+    return tf.floor((shade * opaque + ground * (255.0 - opaque)) / 255.0 + 0.5)
 
 
 def line(shades, height, tidy=True):

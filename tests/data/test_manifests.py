@@ -10,8 +10,8 @@ from seqkit.data.manifests import read_examples
 PAIRS = [("good, really", "positive"), ('the "worst"', "negative")]
 
 
-def read(source):
-    return read_examples(source, "text", "label")
+def read(source, names=("text", "label"), columns=None):
+    return list(read_examples(source, *names, columns))
 
 
 def test_manifests_of_each_kind_hold_the_same(tmp_path):
@@ -32,13 +32,17 @@ def test_pairs_generators_and_datasets_hold_the_same():
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("m.tsv", "words\tlabel\na\tb\n", "m.tsv, line 2: no column 'text'; received"),
-        ("m.csv", "text,label\na,b\nc\n", "m.csv, line 3: no column 'label'"),
+        (
+            "m.tsv",
+            "words\tlabel\na\tb\n",
+            "m.tsv, line 1: no column 'text'; its columns are 'words', 'label'. If it goes by another name, .*--text NAME",
+        ),
+        ("m.csv", "text,label\na,b\nc\n", "m.csv, line 3: 1 cell, the header has 2; the column 'label' is missing"),
         ("m.jsonl", '{"text": "a", "label": "b"}\n{oops\n', "m.jsonl, line 2: not JSON"),
         ("m.jsonl", "[1]\n", "line 1: expected an object"),
         ("m.tsv", "text\tlabel\n", "no examples in"),
         ("m.tsv", b"text\tlabel\n\xe9\tb\n", "m.tsv, line 2: not UTF-8 .*; save it as UTF-8."),
-        ("m.txt", "", "expected a manifest ending in .tsv, .csv, .jsonl; received '.txt'"),
+        ("m.doc", "", "expected a manifest ending in .tsv, .csv, .jsonl, .*; received '.doc'"),
     ],
 )
 def test_a_bad_manifest_is_refused_by_line(tmp_path, name, content, message):
@@ -62,11 +66,11 @@ def test_names_of_files_are_looked_up_from_the_manifest_and_what_they_say_is_com
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "m.tsv").write_text(f"text\t{name}\n" + "".join(f"{row['text']}\t{row[name]}\n" for row in rows))
     for source in (tmp_path / "m.jsonl", tmp_path / "m.tsv"):
-        assert read_examples(source, name, "text") == [(inside, "café"), (outside, "two")]
-    assert read_examples([(outside, " cafe\u0301")], name, "text") == [(outside, "café")]
-    assert read_examples([(outside, 7)], name, "text") == [(outside, 7)]  # the task refuses it
+        assert read(source, (name, "text")) == [(inside, "café"), (outside, "two")]
+    assert read([(outside, " cafe\u0301")], (name, "text")) == [(outside, "café")]
+    assert read([(outside, 7)], (name, "text")) == [(outside, 7)]  # the task refuses it
     assert read([("x", " cafe\u0301")]) == [("x", " cafe\u0301")]
-    assert read_examples(tmp_path / "m.jsonl", "text", name)[0] == (" cafe\u0301 ", "inner/a.x")  # a text stays as it is
+    assert read(tmp_path / "m.jsonl", ("text", name))[0] == (" cafe\u0301 ", "inner/a.x")  # a text stays as it is
 
 
 def test_files_that_are_not_there_are_refused_by_line_and_counted(tmp_path):
@@ -79,9 +83,9 @@ def test_files_that_are_not_there_are_refused_by_line_and_counted(tmp_path):
 
 
 def test_only_pictures_come_in_other_forms_than_manifests(tmp_path):
-    for name in ("text", "audio"):
+    for names in (("text", "label"), ("audio", "text")):
         with pytest.raises(ValueError, match="expected a manifest ending in"):
-            read_examples(tmp_path, name, "text")
+            read(tmp_path, names)
 
 
 def test_other_examples_are_refused_by_place():

@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqkit.data.check.examples import COLUMNS, kind_of, read_set
+from seqkit.data.check.examples import COLUMNS, LABELLED, kind_of, read_set
 from seqkit.data.check.findings import CHECKS, SEVERITIES
-from seqkit.data.manifests import MANIFESTS
+from seqkit.data.tables import TABLES
 
 SPLITS = ("train", "dev", "val", "valid", "validation", "test")  # the names in a directory of sets, in this order
 
@@ -28,28 +28,29 @@ class Report:
         return all(finding.severity != "error" for finding in self.findings)
 
 
-def check(sources):
+def check(sources, columns=None):
     """Looks over the sets of one corpus.
 
     Args:
         sources: paths, the training set first, of any form `fit` takes; or the path of one directory that holds sets
             named `train`, `dev` (or `val`, `valid`, `validation`) and `test`, each a manifest or, where there is none, a
             directory.
+        columns: as of `read_examples`: dict of `"text"`, `"label"` and the like -> the name of that column in the tables.
 
     Returns:
-        A `Report`. Whether it is of pictures, sound or text is told by the columns.
+        A `Report`. Whether it is of pictures, sound, text or strokes is told by the columns.
 
     Raises:
         ValueError: the sets are of different kinds or of none.
         FileNotFoundError: there is no such file.
     """
     paths = _named([Path(source) for source in sources])
-    kinds = {name: kind_of(path) for name, path in paths.items()}
+    kinds = {name: kind_of(path, columns) for name, path in paths.items()}
     found = sorted(set(filter(None, kinds.values())))
     if len(found) != 1:
         raise ValueError(f"Expected examples of one kind, {' or '.join(COLUMNS)}; received {kinds}.")
     (kind,) = found
-    sets = {name: list(read_set(path, name, kind)) for name, path in paths.items()}
+    sets = {name: list(read_set(path, name, kind, columns)) for name, path in paths.items()}
     examples = [example for found in sets.values() for example in found]
     findings = [finding for look in CHECKS[kind] if (finding := look(examples)).items]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
@@ -59,8 +60,10 @@ def check(sources):
 def _named(paths):
     """Name of a set -> its path."""
     if len(paths) == 1 and paths[0].is_dir():
-        places = ([paths[0] / f"{name}{ending}" for ending in (*MANIFESTS, "")] for name in SPLITS)
-        found = (next((path for path in inside if path.exists()), None) for inside in places)
+        there = {path.name.lower(): path for path in sorted(paths[0].iterdir())}
+        endings = (*(ending for ending in TABLES if ending != ".txt"), "", ".txt")  # what is in .txt may be notes
+        places = ([f"{name}{ending}" for ending in endings] for name in SPLITS)
+        found = (next((there[name] for name in inside if name in there), None) for inside in places)
         paths = list(filter(None, found)) or paths
     names = [path.stem if path.is_file() else path.resolve().name for path in paths]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
@@ -71,8 +74,8 @@ def _about(examples, kind):
     parts = [f"{len(sound):,} examples"]
     if kind == "audio":
         parts.append(f"{sum(example.size for example in sound) / 60:.1f} minutes")
-    if kind == "text":
+    if kind in LABELLED:
         labels = Counter(example.target for example in sound)
-        return ", ".join(parts + [f"{label}: {count:,}" for label, count in labels.most_common(10)])
+        return ", ".join(parts + [f"{label!r}: {count:,}" for label, count in labels.most_common(10)])
     characters = Counter(sign for example in sound for sign in example.target)
     return ", ".join([*parts, f"{characters.total():,} characters", f"{len(characters)} different ones"])

@@ -1,23 +1,31 @@
-"""Examples as they are checked: read one by one, measured, and forgotten but for the measures.
+"""Examples as they are checked: read one by one as `fit` reads them, measured, and forgotten but for the measures.
 
 Convention: what cannot be read is an example too, with its error. Files are read in full, since half of one has a header.
 """
 
 import hashlib
-import io
 import re
 import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from seqkit.data.manifests import MANIFESTS, read_columns, read_located, transcription
-from seqkit.data.transcribed import open_grey
+from seqkit.data.manifests import read_located, transcription
+from seqkit.data.tables import is_table, lacking, read_columns
+from seqkit.data.transcribed import is_transcribed
+from seqkit.frontends.image import ImageFrontend, grey
+from seqkit.frontends.strokes import StrokesFrontend
+from seqkit.media.pictures import read_picture
 
-COLUMNS = {"image": ("image", "text"), "audio": ("audio", "text"), "text": ("text", "label")}  # the first that fits
-HEIGHT = 48  # pixels a line of handwriting is scaled to
+COLUMNS = {  # the first that fits
+    "image": ("image", "text"),
+    "audio": ("audio", "text"),
+    "text": ("text", "label"),
+    "points": ("points", "label"),
+}
+LABELLED = ("text", "points")  # kinds that are answered by a label, not by a transcription
+HEIGHT = ImageFrontend().height  # pixels a line of handwriting is scaled to
 CLIPPED = 0.001  # of the samples at full scale
 SILENCE = 0.001  # of full scale: -60 dB
 
@@ -41,23 +49,26 @@ class Example:
         return self.error is None and self.transcribed
 
 
-def kind_of(path):
-    """The kind of examples in a path, one of COLUMNS; None for a manifest without a row."""
+def kind_of(path, columns=None):
+    """The kind of examples in a path, one of COLUMNS; None for a table without a row. `columns` as of `read_examples`."""
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}.")
-    if path.suffix not in MANIFESTS:
+    if not is_table(path) or is_transcribed(path):
         return "image"
-    columns = read_columns(path)
+    there = read_columns(path)
+    named = {field for field, name in (columns or {}).items() if name in there}
     for kind, names in COLUMNS.items():
-        if set(names) <= set(columns):
+        if set(columns or ()) <= set(names) and set(names) <= {*there, *named}:
             return kind
-    if columns:
+    if columns and len(named) < len(columns):
+        raise lacking(path, columns, there)
+    if there:
         expected = " or ".join(f"{x!r} and {y!r}" for x, y in COLUMNS.values())
-        raise ValueError(f"{path}: expected the columns {expected}; received {columns}.")
+        raise ValueError(f"{path}: expected the columns {expected}; received {there}.")
     return None
 
 
-def read_set(path, split, kind):
+def read_set(path, split, kind, columns=None):
     """Yields the `Example`s of a set, at least one, if only to say that there is none."""
     folder = re.compile(rf"(?<![^\s'(]){re.escape(str(path.parent))}/")
 
@@ -66,7 +77,7 @@ def read_set(path, split, kind):
 
     count = 0
     try:
-        for place, x, y in read_located(path, *COLUMNS[kind]):
+        for place, x, y in read_located(path, *COLUMNS[kind], columns):
             example = _measured(x, y, split, short(x if isinstance(x, Path) else place), kind, short)
             count += example.transcribed
             yield example
@@ -82,26 +93,27 @@ def _measured(x, y, split, name, kind, short):
         return Example(split, name, transcribed=False)
     if isinstance(x, ValueError):
         return Example(split, name, error=short(x))
-    if kind == "text" and not (isinstance(x, str) and isinstance(y, (str, int))):
-        return Example(split, name, error=f"{name}: expected a text and its label, received {x!r:.40} and {y!r:.40}.")
     try:
-        measures = _MEASURES[kind](x)
+        measures = _MEASURES[kind](x, name)
     except ValueError as error:
         return Example(split, name, error=short(error))
-    return Example(split, name, written=y, target=y if kind == "text" else transcription(y), **measures)
+    return Example(split, name, written=y, target=y if kind in LABELLED else transcription(y), **measures)
 
 
-def _measure_picture(picture):
-    grey = open_grey(picture) if isinstance(picture, Path) else Image.open(io.BytesIO(picture))
-    darkest, lightest = grey.getextrema()
+def _measure_picture(picture, name):
+    try:
+        item = picture if isinstance(picture, Path) else picture.read()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    shades = grey(np.atleast_3d(read_picture(item, name)[0])).numpy().astype(np.uint8)
     return {
-        "digest": _digest(f"{grey.size}".encode(), grey.tobytes()),
-        "size": max(1, round(grey.width * HEIGHT / grey.height)),
-        "bare": darkest == lightest,
+        "digest": _digest(f"{shades.shape}".encode(), shades.tobytes()),
+        "size": max(1, round(shades.shape[1] * HEIGHT / shades.shape[0])),
+        "bare": shades.min() == shades.max(),
     }
 
 
-def _measure_audio(path):
+def _measure_audio(path, name):
     samples, rate = _read_audio(path)
     peaks = np.abs(samples)
     return {
@@ -113,8 +125,16 @@ def _measure_audio(path):
     }
 
 
-def _measure_text(text):
+def _measure_text(text, name):
     return {"digest": _digest(text.strip().encode("utf-8", "replace")), "bare": not text.strip()}
+
+
+def _measure_points(points, name):
+    try:
+        (read,) = StrokesFrontend(1.0).collate([points])["points"]
+    except ValueError as error:
+        raise ValueError(str(error).replace("Item 0", name, 1)) from error
+    return {"digest": _digest(f"{read.shape}".encode(), read.tobytes())}
 
 
 def _digest(*parts):
@@ -166,4 +186,4 @@ def _samples(content, width):
     return padded.view("<i4")[:, 0] / np.float32(2**31)
 
 
-_MEASURES = {"image": _measure_picture, "audio": _measure_audio, "text": _measure_text}
+_MEASURES = {"image": _measure_picture, "audio": _measure_audio, "text": _measure_text, "points": _measure_points}

@@ -10,9 +10,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from seqkit.data.check.examples import CLIPPED
+from seqkit.data.manifests import is_empty
+from seqkit.encoders.image import SCALE
 
 SEVERITIES = ("error", "warning", "note")
-STEP = 4  # pixels of a scaled line to a frame, at the end of a handwriting encoder
 FAR = 3.0  # times the median, or a part of it
 
 
@@ -36,7 +37,12 @@ def untranscribed(examples):
 
 
 def no_target(examples):
-    return Finding("empty texts", "error", _where(examples, lambda it: not it.target), "Transcribe them or take them out.")
+    names = _where(examples, lambda it: is_empty(it.target))
+    return Finding("empty texts", "error", names, "Transcribe them or take them out.")
+
+
+def no_label(examples):
+    return Finding("empty labels", "error", _where(examples, lambda it: is_empty(it.target)), "Fill them in or take them out.")
 
 
 def impossible(examples):
@@ -44,7 +50,7 @@ def impossible(examples):
     by the sides of the picture; a frontend that goes by the ink may find some more or less."""
 
     def frames(it):
-        return int(it.size) // STEP
+        return -(-int(it.size) // SCALE)
 
     def needed(it):
         return len(it.target) + sum(one == other for one, other in zip(it.target, it.target[1:]))
@@ -208,8 +214,10 @@ _TRANSCRIBED = (
     rare_characters,
     not_composed,
 )
+_LABELLED = (leaks, contradictions, unseen_labels, rare_labels)
 CHECKS = {
     "image": (unreadable, untranscribed, impossible, blank, *_TRANSCRIBED),
     "audio": (unreadable, silent, clipped, rates, *_TRANSCRIBED),
-    "text": (unreadable, one_label, no_text, leaks, contradictions, unseen_labels, rare_labels),
+    "text": (unreadable, no_label, one_label, no_text, *_LABELLED),
+    "points": (unreadable, no_label, one_label, *_LABELLED),
 }
