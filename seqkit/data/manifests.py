@@ -87,8 +87,8 @@ def transcription(target):
 
 
 def is_empty(target):
-    """Whether a target says nothing: `fit` refuses it, and `check` lists it."""
-    return isinstance(target, str) and not target.strip()
+    """Whether a target says nothing that can be seen: `fit` refuses it, and `check` lists it."""
+    return isinstance(target, str) and all(sign.isspace() or unicodedata.category(sign) in ("Cc", "Cf") for sign in target)
 
 
 def refined(name, x, y, names):

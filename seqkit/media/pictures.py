@@ -81,7 +81,7 @@ def read_picture(item, label, page=False, stored=False):
         upright.load()
         if stored and orientation in BACK:  # Pillow turns a TIFF while it loads it, so all are turned back
             upright = upright.transpose(BACK[orientation])
-        return _flat(upright, label, page), None
+    return _flat(upright, label, page), None
 
 
 def stored_size(path):
@@ -112,8 +112,6 @@ def _whole(label, source=None):
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(f"{label}: expected at most {PIXELS:,} pixels; received far more. Make it smaller.") from None
-    except _Refused:
-        raise
     except Exception as error:
         if source == b"":
             reason = "the file is empty"
@@ -124,42 +122,38 @@ def _whole(label, source=None):
         raise ValueError(f"{label}: expected a whole picture (PNG, JPEG, BMP, TIFF, WebP or GIF); {reason}.") from None
 
 
-class _Refused(ValueError):
-    """A picture that is whole, and still none to read."""
-
-
 def _check_size(width, height, label, page):
     received = f"received {width} x {height} (width x height)"
     most = PAGE_PIXELS if page else PIXELS
     if not width or not height:
-        raise _Refused(f"{label}: expected a picture with pixels; {received}.")
+        raise ValueError(f"{label}: expected a picture with pixels; {received}.")
     if width * height > most:
-        raise _Refused(f"{label}: expected at most {most:,} pixels; {received}. Make it smaller.")
+        raise ValueError(f"{label}: expected at most {most:,} pixels; {received}. Make it smaller.")
     if not page and max(width / height, height / width) > LONGEST:
-        raise _Refused(f"{label}: expected a text line, one side at most {LONGEST} times the other; {received}.")
+        raise ValueError(f"{label}: expected a text line, one side at most {LONGEST} times the other; {received}.")
 
 
 def _flat(picture, label, page):
     """A `PIL.Image` of any mode -> one of mode L or RGB, or RGBA where some of it is clear."""
     if picture.mode[0] in "IF":
         return _from_array(np.asarray(picture), label, page)
-    if picture.has_transparency_data:
-        return picture.convert("RGBA")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    with _whole(label):
+        mode = "RGBA" if picture.has_transparency_data else "L" if picture.mode in ("1", "L") else "RGB"
+        return picture.convert(mode)
 
 
 def _from_array(values, label, page=False):
     """An array of any usual form -> a `PIL.Image` of mode L, RGB or RGBA."""
     shape = values.shape
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        raise _Refused(f"{label}: expected an array (height, width) or (height, width, 1, 3 or 4); received {shape}.")
+        raise ValueError(f"{label}: expected an array (height, width) or (height, width, 1, 3 or 4); received {shape}.")
     if values.dtype.kind not in "buif":
-        raise _Refused(f"{label}: expected an array of numbers; received dtype {values.dtype}.")
+        raise ValueError(f"{label}: expected an array of numbers; received dtype {values.dtype}.")
     _check_size(shape[1], shape[0], label, page)
     low, high = float(values.min()), float(values.max())
     highest = 65535 if values.dtype.kind in "ui" else 255
     if not (low >= 0 and high <= highest):  # so written that NaN is refused too
-        raise _Refused(
+        raise ValueError(
             f"{label}: expected integers from 0 to 255 or 65535, or floats from 0 to 1 or 255; "
             f"received {values.dtype} from {low:g} to {high:g}."
         )

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from cases import HANDWRITING
 from PIL import Image
 
 from seqkit.data.check import check
@@ -12,9 +13,12 @@ from seqkit.data.check.examples import _samples
 
 
 def draw(path, width=200, height=48, seed=None):
-    """Noise, so that no two pictures are the same; a frame is 4 pixels of width at 48 of height."""
+    """Upright strokes of chance shades, so that no two pictures are the same, and each has a frame every few pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shades = np.random.default_rng(seed or zlib.crc32(str(path).encode())).integers(0, 256, (height, width), np.uint8)
+    shades = np.full((height, width), 255, np.uint8)
+    ink = np.random.default_rng(seed or zlib.crc32(str(path).encode())).integers(0, 60, (height, width), np.uint8)
+    inked = np.ix_(np.arange(height // 6, height - height // 6), np.flatnonzero(np.arange(width) % 7 == 2))
+    shades[inked] = ink[inked]
     Image.fromarray(shades).save(path)
     return path
 
@@ -92,17 +96,30 @@ def test_bad_pairs_are_all_listed_where_reading_stops_at_the_first(tmp_path):
     assert len(found(tmp_path)["unreadable"][1]) == 4
 
 
-def test_the_frames_that_ctc_needs_are_counted(tmp_path):
-    """4 letters in 16 pixels fit to the frame; of "abba" the second b needs a blank before it; "aaa" needs 5 frames, of
-    which the last may be cut short."""
-    path = lines(tmp_path / "t.tsv", "abab", "abba", "abba", "aaa", "aaa", widths=[16, 16, 17, 16, 17])
-    assert found(path)["too long a text for its picture"] == (
-        "error",
-        ("t/1.png (needs 5 frames, has 4)", "t/3.png (needs 5 frames, has 4)"),
+def strokes(path, text, count, apart=8):
+    """A line of `count` upright strokes, `apart` pixels from each other, in a manifest with its text."""
+    path.parent.mkdir(exist_ok=True)
+    shades = np.full((60, 40 + count * apart), 255, np.uint8)
+    for number in range(count):
+        shades[10:50, 20 + number * apart : 22 + number * apart] = 0
+    Image.fromarray(shades).save(path.with_suffix(".png"))
+    path.write_text(f"image\ttext\n{path.stem}.png\t{text}\n")
+    return path
+
+
+def test_a_line_has_to_have_as_many_frames_as_ctc_needs_and_as_fit_gives_it(tmp_path):
+    """The most letters that one line has room for, found by asking; two that are equal need one frame more."""
+    path = strokes(tmp_path / "t.tsv", "", count=6)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    frames = next(
+        count for count in range(1, 26) if "too long a text for its picture" in found(strokes(path, letters[: count + 1], 6))
     )
-    draw(tmp_path / "t/1.png", width=40, height=96)  # scaled to 48 high, 20 pixels
-    draw(tmp_path / "t/3.png", width=10, height=24)
-    assert "too long a text for its picture" not in found(path)
+    assert check([strokes(path, letters[: frames - 2] + letters[frames - 3], 6)]).ready
+    assert not check([strokes(path, letters[: frames - 1] + letters[frames - 2], 6)]).ready
+    with pytest.raises(ValueError, match=rf"needs {frames + 1} frames; the input gives {frames}"):
+        HANDWRITING.build(height=48, order=0).fit(path, epochs=1, verbose=False)
+    (item,) = found(strokes(path, "abba" * 5, count=3))["too long a text for its picture"][1]
+    assert item.startswith("t.png (needs 29 frames, has ")  # 20 letters, and twice in each but the last, once there
 
 
 def test_empty_texts_of_lines_are_errors(tmp_path):
@@ -180,7 +197,7 @@ def test_lines_of_a_page_that_nobody_transcribed_are_a_note(tmp_path):
     what = found(path)
     assert what["lines of pages without text"] == ("note", ("p.xml, line l2",))
     assert what["unreadable"][1] == ("p.xml, line l3: expected a box or a polygon of three points or more, received 0.",)
-    path.write_text(page_xml(page_line("l2", BOX, "") + page_line("l4", "0,0 3,0 3,39", TEXT)))
+    path.write_text(page_xml(page_line("l2", BOX, "") + page_line("l4", "0,0 3,0 3,39", TEXT.replace("one", "one more"))))
     assert list(found(path))[:2] == ["too long a text for its picture", "lines of pages without text"]  # errors first
     path.write_text(page_xml(page_line("l2", BOX, "")))
     assert found(path)["unreadable"] == ("error", ("p.xml: there are no examples.",))
@@ -339,7 +356,7 @@ def test_names_are_shortened_by_whole_folders_only(tmp_path, monkeypatch):
 
 
 def test_those_that_say_nothing_are_no_copies_of_each_other(tmp_path):
-    train, test = lines(tmp_path / "train.tsv", "", "abba"), lines(tmp_path / "test.tsv", "", "ab")
+    train, test = lines(tmp_path / "train.tsv", "", "ba"), lines(tmp_path / "test.tsv", "", "ab")
     for path in ("train/1.png", "test/1.png"):
         Image.new("L", (200, 48), 255).save(tmp_path / path)
     assert sorted(found(train, test)) == ["empty texts", "pictures of one shade"]

@@ -25,7 +25,7 @@ COLUMNS = {  # the first that fits
     "points": ("points", "label"),
 }
 LABELLED = ("text", "points")  # kinds that are answered by a label, not by a transcription
-HEIGHT = ImageFrontend().height  # pixels a line of handwriting is scaled to
+READER = ImageFrontend(tidy=False)  # as lines are read for training, where nothing is set
 CLIPPED = 0.001  # of the samples at full scale
 SILENCE = 0.001  # of full scale: -60 dB
 
@@ -39,7 +39,8 @@ class Example:
     written: str = ""  # the target as it is in the file
     target: str = ""  # and as it is learnt
     digest: bytes = b""  # of what is seen, heard or read
-    size: float = 0.0  # pixels of width at HEIGHT, or seconds
+    size: float = 0.0  # pixels of width at the height that lines are read at, or seconds
+    steps: int = 0  # of a line, read from ink to ink
     bare: bool = False  # one shade, silence, or no text
     rate: int = 0  # Hz
     clipped: bool = False
@@ -105,10 +106,15 @@ def _measure_picture(picture, name):
         item = picture if isinstance(picture, Path) else picture.read()
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    shades = grey(np.atleast_3d(read_picture(item, name)[0])).numpy().astype(np.uint8)
+    picture = read_picture(item, name)[0]
+    if picture.has_transparency_data:
+        shades = grey(np.atleast_3d(picture)).numpy().astype(np.uint8)
+    else:
+        shades = np.asarray(picture.convert("L"))  # the same, sooner
     return {
         "digest": _digest(f"{shades.shape}".encode(), shades.tobytes()),
-        "size": max(1, round(shades.shape[1] * HEIGHT / shades.shape[0])),
+        "size": max(1, round(shades.shape[1] * READER.height / shades.shape[0])),
+        "steps": int(READER(READER.collate([item]))[1][0]),
         "bare": shades.min() == shades.max(),
     }
 

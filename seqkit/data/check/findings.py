@@ -46,11 +46,11 @@ def no_label(examples):
 
 
 def impossible(examples):
-    """CTC emits at most one character a frame, and needs a blank between two that are equal (Graves et al., 2006). Frames go
-    by the sides of the picture; a frontend that goes by the ink may find some more or less."""
+    """CTC emits at most one character a frame, and needs a blank between two that are equal (Graves et al., 2006). Frames are
+    those of an encoder and a height that nobody has set otherwise."""
 
     def frames(it):
-        return -(-int(it.size) // SCALE)
+        return -(-it.steps // SCALE)
 
     def needed(it):
         return len(it.target) + sum(one == other for one, other in zip(it.target, it.target[1:]))
