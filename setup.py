@@ -24,6 +24,8 @@ extras["test"] = [
     *extras["plot"],
     "pytest>=8",
     "pytest-xdist>=3.6",
+    "pandas>=2.2",
+    "polars>=1",
     "nbclient>=0.10",
     "ipykernel>=6",
     "ruff>=0.12",

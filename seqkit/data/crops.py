@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageStat
 
 from seqkit.data.files import Finder
 from seqkit.data.page_xml import NoPage, read_page_xml
-from seqkit.media.pictures import read_picture, stored_size
+from seqkit.media.pictures import page_size, read_picture
 
 _SLACK = 0.02  # by how much the two sides of a page may differ in scale from what its XML says
 _FARTHEST = 1e6  # pixels; no corner of a line lies so far off
@@ -92,15 +92,14 @@ def _crops(path, picture, size, lines):
 def _fit(picture, size):
     """What the coordinates of a page are multiplied by, for other units than pixels or a picture that was made smaller; whether
     they are then those of the picture as it is stored; and its size that way round."""
-    width, height, aside = stored_size(picture)
-    ways = [(True, (width, height)), *([(False, (height, width))] if aside else [])]
-    if not all(size):
-        return (1.0, 1.0), *ways[0]
-    for stored, actual in ways:
+    for stored in (True, False):
+        actual = page_size(picture, stored)
+        if not all(size):
+            return (1.0, 1.0), stored, actual
         scale = actual[0] / size[0], actual[1] / size[1]
         if abs(scale[0] / scale[1] - 1) <= _SLACK:
             return scale, stored, actual
-    says = f"{size[0]:g} x {size[1]:g}, but {picture} is {width} x {height} pixels"
+    says = f"{size[0]:g} x {size[1]:g}, but {picture} is {actual[0]} x {actual[1]} pixels"
     raise ValueError(f"its page is {says}; expected the picture that was transcribed.")
 
 

@@ -84,15 +84,15 @@ def read_picture(item, label, page=False, stored=False):
     return _flat(upright, label, page), None
 
 
-def stored_size(path):
-    """The width and height in pixels of the picture in a file, as it is stored, and whether EXIF lays it on its side: read
-    from its first bytes. ValueError where it cannot be the picture of a page."""
+def page_size(path, stored):
+    """The width and height in pixels of the picture of a page, as it is `stored` or else upright, without decoding what need
+    not be; ValueError where it cannot be one."""
     with _whole(path), Image.open(path, formats=FORMATS) as picture:
-        size, aside = picture.size, picture.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-        if aside and picture.format == "TIFF":  # whose size Pillow has turned already
+        size, turned = picture.size, picture.format == "TIFF"  # whose size Pillow gives upright
+        if turned == stored and picture.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8):
             size = size[::-1]
     _check_size(*size, path, page=True)
-    return *size, aside
+    return size
 
 
 def _named(label, item):

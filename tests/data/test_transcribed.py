@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqkit.data.manifests import read_examples
+from seqkit.data.manifests import read_examples, read_located
 
 PAPER, OTHER, INK = 200, 90, 10
 
@@ -232,7 +232,7 @@ LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;"><!ENTITY c "&b;&b;
             "p.xml, line l1: expected a box or a polygon, whose coordinates are numbers; received 'x'",
         ),
         (page_xml(page_line("l1", BOX, TEXT), size=(40, 60)), "its page is 40 x 60, but .*p.png is 60 x 40 pixels; expected"),
-        (page_xml(page_line("l1", BOX, TEXT), name="broken.png"), "p.xml: .*broken.png: expected a whole picture"),
+        (page_xml(page_line("l1", BOX, TEXT), name="broken.png"), "p.xml, line l1: .*broken.png: expected a whole picture"),
         (alto_xml("", unit="mm10", size=(0, 0)), "p.xml: its unit is 'mm10'; expected pixel, or the page's WIDTH and HEIGHT"),
         (page_xml("").replace("Page", "Pages"), "p.xml: expected one page a file, received 0"),
         (page_xml(page_line("l1", BOX, "")), "There are no examples in .*p.xml.*; its 1 lines have no text"),
@@ -271,3 +271,132 @@ def test_other_paths_are_refused(tmp_path):
         read(tmp_path / "a.doc")
     with pytest.raises(FileNotFoundError, match="There is no .*nowhere"):
         read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".jpg", ".JPEG", ".tif", ".TIFF", ".bmp", ".BMP", ".webp", ".gif"])
+@pytest.mark.parametrize("ending", [".gt.txt", ".GT.TXT"])
+def test_pairs_have_any_kind_of_picture_in_small_letters_or_capitals(tmp_path, suffix, ending):
+    picture = draw(tmp_path / f"é{suffix}")
+    (tmp_path / f"e\u0301{ending}").write_text("one")  # as a Mac has it
+    assert read(tmp_path) == [(picture, "one")]
+
+
+@pytest.mark.parametrize(
+    "way, picture, xml",
+    [
+        ("../images/p.png", "images/p.png", "xml/p.xml"),
+        ("images/p.png", "images/p.png", "p.xml"),
+        ("OCR-D-IMG/p.tif", "OCR-D-IMG/p.tif", "OCR-D-GT/p.xml"),
+        ("/data/scans/p.png", "p.png", "p.xml"),
+        ("/data/scans/p.png", "scans/p.png", "page/p.xml"),
+        (r"C:\scans\p.png", "p.png", "page/p.xml"),
+        ("file:///data/my%20page.png", "my page.png", "p.xml"),
+        ("p.png", "P.PNG", "p.xml"),
+        ("caf\u00e9/\u00e9.png", "cafe\u0301/e\u0301.png", "p.xml"),
+        ("../../p.png", "p.png", "a/b/p.XML"),
+        ("100%.png", "100%.png", "p.xml"),
+    ],
+)
+def test_a_picture_is_found_by_the_way_that_the_xml_gives(tmp_path, way, picture, xml):
+    for name in (picture, xml):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    shades = page(tmp_path / picture)
+    (tmp_path / xml).write_text(page_xml(page_line("l1", BOX, TEXT), name=way), encoding="utf-8")
+    for source in (tmp_path, tmp_path / xml)[: 1 if way == "../../p.png" else 2]:
+        ((line, text),) = read(source)
+        assert text == "one"
+        np.testing.assert_array_equal(pixels(line), shades[10:20, 10:30])
+
+
+@pytest.mark.parametrize("way", ["../../secret.png", "/{root}/secret.png", "../../../secret.png", "file://{root}/secret.png"])
+def test_no_picture_is_read_from_farther_out_than_one_folder_up(tmp_path, way):
+    page(tmp_path / "secret.png")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "p.xml").write_text(page_xml(page_line("l1", BOX, TEXT), name=way.format(root=tmp_path)))
+    with pytest.raises(ValueError, match="p.xml: there is no picture 'secret.png' beside it or one folder up"):
+        read(tmp_path / "a" / "b" / "p.xml")
+
+
+def test_points_of_2010_and_texts_of_words_alone_are_read(tmp_path):
+    shades = page(tmp_path / "p.png")
+    corners = "".join(f'<Point x="{x}" y="{y}"/>' for x, y in ((10, 10), (29, 10), (29, 19), (10, 19)))
+    words = "".join(f"<Word><TextEquiv><Unicode>{word}</Unicode></TextEquiv></Word>" for word in ("two", "", "words"))
+    line = f'<TextLine id="l1"><Coords>{corners}</Coords>{words}</TextLine>'
+    (tmp_path / "p.xml").write_text(page_xml(line, version="2010-03-19"))
+    ((found, text),) = read(tmp_path)
+    assert text == "two words"
+    np.testing.assert_array_equal(pixels(found), shades[10:20, 10:30])
+    # Where somebody has transcribed lines, words are what a machine has read.
+    (tmp_path / "p.xml").write_text(page_xml(line + page_line("l2", BOX, TEXT)))
+    assert [text for _, text in read(tmp_path)] == ["one"]
+
+
+BAD = {
+    "a letter": page_line("l1", "10,10 29,1O 29,19", TEXT),
+    "half a point": page_line("l1", "10,10 29,10 29", TEXT),
+    "one point": page_line("l1", "10,10", TEXT),
+    "flat": page_line("l1", "10,10 29,10 20,10", TEXT),
+    "flat, askew": page_line("l1", "10,10 20,20 30,30 15,15", TEXT),
+    "no coordinates": f'<TextLine id="l1"><Baseline points="10,15 29,15"/>{TEXT}</TextLine>',
+    "half a corner": f'<TextLine id="l1"><Coords><Point x="1"/><Point x="2" y="2"/></Coords>{TEXT}</TextLine>',
+    "ALTO without a box": '<TextLine ID="l1" BASELINE="10 15 29 15"><String CONTENT="a"/></TextLine>',
+    "ALTO without a height": '<TextLine ID="l1" HPOS="1" VPOS="1" WIDTH="9"><String CONTENT="a"/></TextLine>',
+    "ALTO, no width": '<TextLine ID="l1" HPOS="1" VPOS="1" WIDTH="0" HEIGHT="9"><String CONTENT="a"/></TextLine>',
+    "ALTO, an ellipse": '<TextLine ID="l1"><Shape><Ellipse HPOS="20"/></Shape><String CONTENT="a"/></TextLine>',
+    "ALTO, flat": '<TextLine ID="l1"><Shape><Polygon POINTS="1,1 9,1 5,1"/></Shape><String CONTENT="a"/></TextLine>',
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_line_without_a_place_is_refused_and_the_others_stay(tmp_path, kind):
+    page(tmp_path / "p.png")
+    box = 'HPOS="10" VPOS="10" WIDTH="20" HEIGHT="10"'
+    good = f'<TextLine ID="l2" {box}><String CONTENT="b"/></TextLine>' if "ALTO" in kind else page_line("l2", BOX, TEXT)
+    (tmp_path / "p.xml").write_text((alto_xml if "ALTO" in kind else page_xml)(BAD[kind] + good))
+    with pytest.raises(ValueError, match=r"p.xml, line l1: expected a box or a polygon[^(]*$"):
+        read(tmp_path)
+    (_, bad, _), (name, crop, _) = read_located(tmp_path, "image", "text")
+    assert isinstance(bad, ValueError) and name.endswith("p.xml, line l2") and crop.read()
+
+
+def test_an_index_that_is_no_number_counts_only_where_it_has_to_choose(tmp_path):
+    page(tmp_path / "p.png")
+    text = TEXT.replace("<TextEquiv>", '<TextEquiv index="">')
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", BOX, text)))
+    assert [text for _, text in read(tmp_path)] == ["one"]
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", BOX, text + TEXT) + page_line("l2", BOX, TEXT)))
+    with pytest.raises(ValueError, match="p.xml, line l1: expected whole numbers for the index of its texts, received ''"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_coordinates_are_those_of_the_stored_picture_whichever_way_up_it_is(tmp_path, orientation, kind):
+    shades = page(tmp_path / "p.png")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(shades).save(tmp_path / f"p.{kind}", exif=exif, **({"quality": 100} if kind == "jpg" else {}))
+    box = 'HPOS="10" VPOS="10" WIDTH="20" HEIGHT="10"'
+    (tmp_path / "p.xml").write_text(alto_xml(f'<TextLine ID="l1" {box}><String CONTENT="a"/></TextLine>', name=f"p.{kind}"))
+    ((line, _),) = read(tmp_path / "p.xml")
+    np.testing.assert_allclose(pixels(line).astype(int), shades[10:20, 10:30], atol=4)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+@pytest.mark.parametrize("orientation, turn", [(6, Image.Transpose.ROTATE_90), (8, Image.Transpose.ROTATE_270)])
+def test_coordinates_are_those_of_the_upright_picture_where_only_its_sides_fit(tmp_path, orientation, turn, kind):
+    shades = page(tmp_path / "p.png")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(shades).transpose(turn).save(tmp_path / f"q.{kind}", exif=exif)
+    (tmp_path / "p.xml").write_text(page_xml(page_line("l1", BOX, TEXT), name=f"q.{kind}"))
+    ((line, _),) = read(tmp_path / "p.xml")
+    np.testing.assert_array_equal(pixels(line), shades[10:20, 10:30])
+
+
+def test_a_page_may_be_larger_than_a_line_and_of_any_shape(tmp_path):
+    Image.new("1", (10_000, 6_000), 1).save(tmp_path / "large.png")
+    Image.new("L", (3, 1200), 255).save(tmp_path / "thin.png")
+    for name, size, box in (("large", (10_000, 6_000), BOX), ("thin", (3, 1200), "0,0 2,0 2,9")):
+        (tmp_path / "p.xml").write_text(page_xml(page_line("l1", box, TEXT), name=f"{name}.png", size=size))
+        assert len(read(tmp_path / "p.xml")) == 1

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from seqkit.frontends import image
 from seqkit.frontends.image import ImageFrontend, grey
+from seqkit.media.pictures import BACK, read_picture
 
 FRONTEND = ImageFrontend()
 TEXT = "The quick brown fox jumps over it"
@@ -162,6 +163,38 @@ def test_colours_become_grey_by_pillows_weights_over_white():
         else:
             over = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
             assert np.abs(seen - np.asarray(over.convert("L"), np.float32)).max() <= 1
+
+
+def test_a_clear_ground_shows_what_lies_on_it_light_or_dark():
+    """Ink alone on a clear ground; a sheet cut out of its surroundings, inked or blank; and nothing at all."""
+    for ink, form in ((0, "RGBA"), (255, "RGBA"), (255, "LA"), (240, "RGBA")):
+        picture = Image.merge("LA", [Image.new("L", LINE.T.shape, ink), Image.fromarray(255 - LINE)]).convert(form)
+        for item in (picture, encoded(picture), encoded(picture, "WEBP", lossless=True), np.asarray(picture.convert("RGBA"))):
+            np.testing.assert_allclose(lines([item])[0], CLEAN, atol=0.02)
+    for sheet, around in ((LINE, 10), (LINE, 60), (np.full_like(LINE, 255), 8)):
+        cut = np.dstack([np.pad(sheet, around), np.pad(np.full_like(sheet, 255), around)])
+        expected = lines([np.pad(sheet, around, constant_values=255)])[0]
+        np.testing.assert_allclose(lines([Image.fromarray(cut)])[0], expected, atol=1e-5)
+    assert lines([np.zeros((40, 300, 4), np.uint8)])[0].max() == 0
+
+
+@pytest.mark.parametrize(
+    "kind, options", [("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("JPEG", {"quality": 95})]
+)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_file_is_turned_upright_once_by_path_and_by_bytes(tmp_path, orientation, kind, options):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    back = BACK.get(orientation)
+    stored = Image.fromarray(LINE).transpose(back) if back is not None else Image.fromarray(LINE)
+    path = tmp_path / "a"
+    path.write_bytes(encoded(stored, kind, exif=exif, **options))
+    for item in (path, path.read_bytes()):
+        picture, _ = read_picture(item, "Item 0")
+        np.testing.assert_allclose(np.asarray(picture.convert("L")).astype(int), LINE, atol=0 if kind != "JPEG" else 40)
+        picture, _ = read_picture(item, "Item 0", stored=True)
+        assert picture.size == stored.size
+        np.testing.assert_allclose(np.asarray(picture).astype(int), np.asarray(stored), atol=0 if kind != "JPEG" else 40)
 
 
 def test_light_writing_on_a_dark_board_is_ink_too():
