@@ -99,8 +99,8 @@ def _fit(picture, size):
         scale = actual[0] / size[0], actual[1] / size[1]
         if abs(scale[0] / scale[1] - 1) <= _SLACK:
             return scale, stored, actual
-    says = f"{size[0]:g} x {size[1]:g}, but {picture} is {actual[0]} x {actual[1]} pixels"
-    raise ValueError(f"its page is {says}; expected the picture that was transcribed.")
+    sides = f"{size[0]:g} x {size[1]:g}, but {picture} is {actual[0]} x {actual[1]} pixels"
+    raise ValueError(f"its page is {sides}; expected the picture that was transcribed.")
 
 
 def _box(points, size):

@@ -5,7 +5,7 @@ says; others are ignored. A manifest is a table on disk (`tables.py`); a frame (
 rows that are dicts (Hugging Face's) have columns too; pairs and datasets of pairs need none.
 
 Values are Python's own: a label is a `str`, `int`, `float` or `bool`, as the source has it; in a .csv or .tsv all are `str`.
-A column `image` or `audio` holds names of files, looked up from the manifest's folder, and what is said of them is a
+A column `image` or `audio` holds names of files, looked up from the manifest's folder, and what goes with them is a
 transcription: Unicode NFC, without white space around it. Points in a cell are JSON. Pictures of text lines also come as
 `transcribed.py` has them: a path that is no table is one of those forms.
 
@@ -63,8 +63,8 @@ def read_examples(source, input_name, target_name, columns=None):
     name_of = "Example {}".format
     if hasattr(source, "element_spec"):
         rows = _read_dataset(source, names)
-    elif (found := _columns(source, names)) is not None:
-        rows = zip(*found)
+    elif (both := _columns(source, names)) is not None:
+        rows = zip(*both)
     else:
         rows = (_pair(example, name_of(place), names) for place, example in enumerate(source))
     if not (hasattr(source, "__len__") if not hasattr(source, "element_spec") else int(source.cardinality()) >= 0):
@@ -142,10 +142,14 @@ def _located(path, names):
 
 
 def _read_table(path, names):
-    files, finder = next(iter(names)) in FILES, Finder()
+    (input_name, _), finder = names, Finder()
+    files = input_name in FILES
     for line, cells in read_rows(path, names):
         if isinstance(cells, ValueError):
             yield line, cells, None
+            continue
+        if input_name == "text" and all(type(cell) is str for cell in cells):  # most rows: nothing to refine
+            yield line, *cells
             continue
         name = f"{path}, line {line}"
         x, y = refined(name, *cells, names)
@@ -162,11 +166,11 @@ def _gathered(rows, names, source, keys, name_of):
 
     `name_of` makes a name of a row's key. `keys`, empty, gets those keys; None where they are the places.
     """
-    inputs, targets, first, wrong, untold = [], [], None, 0, 0
+    inputs, targets, first, wrong, untranscribed = [], [], None, 0, 0
     input_name, target_name = names
     for key, x, y in rows:
         if x is None:
-            untold += 1
+            untranscribed += 1
             continue
         if not isinstance(x, ValueError) and is_empty(y):
             x = ValueError(f"{name_of(key)}: expected a {target_name}, received {y!r}; fill it in, or leave the example out.")
@@ -182,7 +186,7 @@ def _gathered(rows, names, source, keys, name_of):
         on_disk = "; `seqkit check` lists all" if isinstance(source, (str, os.PathLike)) else ""
         raise ValueError(f"{first} And {wrong - 1} more{on_disk}." if wrong > 1 else f"{first}")
     if not inputs:
-        expected = f"its {untold} lines have no text" if untold else f"expected at least one ({', '.join(names)})"
+        expected = f"its {untranscribed} lines have no text" if untranscribed else f"expected at least one ({', '.join(names)})"
         raise ValueError(f"There are no examples in {source!r:.200}; {expected}.")
     if keys is None:
         return Examples(inputs, targets, name_of)
@@ -230,15 +234,15 @@ def _columns(source, names):
     twice = [name for name in names.values() if there.count(name) > 1]
     if twice:
         raise ValueError(f"{place}: two columns are named {twice[0]!r}; rename one of them.")
-    found = []
+    both = []
     for name in names.values():
         column = source[name]
         convert = next((getattr(column, way) for way in ("to_pylist", "to_list") if hasattr(column, way)), None)
-        found.append(list(column) if convert is None else convert())
-    if len(found[0]) != len(found[1]):
-        lengths = " and ".join(f"{len(column):,} in {name!r}" for column, name in zip(found, names.values()))
+        both.append(list(column) if convert is None else convert())
+    if len(both[0]) != len(both[1]):
+        lengths = " and ".join(f"{len(column):,} in {name!r}" for column, name in zip(both, names.values()))
         raise ValueError(f"{place}: expected columns of one length, received {lengths}.")
-    return found
+    return both
 
 
 def _read_dataset(dataset, names):

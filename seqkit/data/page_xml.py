@@ -48,10 +48,10 @@ def _page(root):
         return " ".join(filter(None, (_text(word).strip() for word in line if _tag(word) == "Word")))
 
     def points(line):
-        coordinates = next((found for found in line if _tag(found) == "Coords"), None)
+        coordinates = next((part for part in line if _tag(part) == "Coords"), None)
         if coordinates is None:
             return _polygon([])
-        corners = [f"{found.get('x')} {found.get('y')}" for found in coordinates if _tag(found) == "Point"]  # until 2010
+        corners = [f"{part.get('x')} {part.get('y')}" for part in coordinates if _tag(part) == "Point"]  # until 2010
         return _polygon(_numbers(" ".join(corners) or coordinates.get("points", "")))
 
     size = _number(page, "imageWidth"), _number(page, "imageHeight")
@@ -60,9 +60,9 @@ def _page(root):
 
 def _alto(root):
     page = _only(root, "Page")
-    name = next((found.text or "" for found in _all(root, "fileName")), "")
+    name = next((part.text or "" for part in _all(root, "fileName")), "")
     size = _number(page, "WIDTH"), _number(page, "HEIGHT")
-    unit = next((found.text for found in _all(root, "MeasurementUnit")), "pixel")
+    unit = next((part.text for part in _all(root, "MeasurementUnit")), "pixel")
     if unit != "pixel" and not all(size):
         raise ValueError(f"its unit is {unit!r}; expected pixel, or the page's WIDTH and HEIGHT to scale by.")
     return name, size, _lines(_all(page, "TextLine"), "ID", _content, _shape)
@@ -70,7 +70,7 @@ def _alto(root):
 
 def _lines(lines, attribute, read, points):
     """The name, polygon and text of each line; `attribute` has the name."""
-    found = []
+    parsed = []
     for number, line in enumerate(lines, 1):
         text, polygon = "", None
         try:
@@ -78,19 +78,19 @@ def _lines(lines, attribute, read, points):
             polygon = points(line) if text.strip() else None
         except ValueError as error:
             polygon = error
-        found.append((line.get(attribute) or f"number {number}", polygon, text))
-    return found
+        parsed.append((line.get(attribute) or f"number {number}", polygon, text))
+    return parsed
 
 
 def _has_text(line):
-    return any((found.text or "").strip() for part in line if _tag(part) == "TextEquiv" for found in part)
+    return any((form.text or "").strip() for part in line if _tag(part) == "TextEquiv" for form in part)
 
 
 def _text(line):
     """The text of a line or word of PAGE."""
-    texts = [found for found in line if _tag(found) == "TextEquiv"]
+    texts = [part for part in line if _tag(part) == "TextEquiv"]
     best = min(texts, key=_index) if len(texts) > 1 else next(iter(texts), ())
-    forms = {_tag(found): found.text or "" for found in best}
+    forms = {_tag(part): part.text or "" for part in best}
     return forms.get("Unicode", forms.get("PlainText", ""))
 
 
@@ -103,21 +103,21 @@ def _index(text):
 
 def _content(line):
     """The text of an ALTO line; where its producer writes no spaces (SP), words are joined with them."""
-    spaced = any(_tag(found) == "SP" for found in line)
+    spaced = any(_tag(part) == "SP" for part in line)
     text = ""
-    for found in line:
-        if _tag(found) == "SP":
+    for part in line:
+        if _tag(part) == "SP":
             text += " "
-        elif _tag(found) == "String":
-            text += ("" if spaced or not text else " ") + found.get("CONTENT", "")
-        elif _tag(found) == "HYP":
-            text += found.get("CONTENT", "-")
+        elif _tag(part) == "String":
+            text += ("" if spaced or not text else " ") + part.get("CONTENT", "")
+        elif _tag(part) == "HYP":
+            text += part.get("CONTENT", "-")
     return text
 
 
 def _shape(line):
     """The polygon of an ALTO line, or the corners of its box."""
-    for shape in (shape for found in line if _tag(found) == "Shape" for shape in found):
+    for shape in (shape for part in line if _tag(part) == "Shape" for shape in part):
         if _tag(shape) == "Polygon":
             return _polygon(_numbers(shape.get("POINTS", "")))
     sides = ("HPOS", "VPOS", "WIDTH", "HEIGHT")
@@ -132,13 +132,13 @@ def _shape(line):
 
 def _numbers(text):
     """`x,y x,y ...`, or the same with spaces only -> a list of numbers."""
-    found = []
+    numbers = []
     for number in filter(None, re.split(r"[\s,]+", text)):
         try:
-            found.append(float(number))
+            numbers.append(float(number))
         except ValueError:
             raise ValueError(f"expected a box or a polygon, whose coordinates are numbers; received {number!r}.") from None
-    return found
+    return numbers
 
 
 def _polygon(numbers):
@@ -178,10 +178,10 @@ def _all(root, tag):
 
 
 def _only(root, tag):
-    found = _all(root, tag)
-    if len(found) != 1:
-        raise ValueError(f"expected one page a file, received {len(found)}.")
-    return found[0]
+    elements = _all(root, tag)
+    if len(elements) != 1:
+        raise ValueError(f"expected one page a file, received {len(elements)}.")
+    return elements[0]
 
 
 _KINDS = {"PcGts": _page, "alto": _alto}

@@ -105,8 +105,8 @@ def _header(path, wanted, errors="strict"):
     numbered = enumerate(text_lines(path, _line_end(path), errors), 1)
     given = None
     for line, text in numbered:
-        if line == 1 and (says := re.fullmatch(r"sep=(.)\s*", text, re.IGNORECASE)):
-            given = says[1]
+        if line == 1 and (match := re.fullmatch(r"sep=(.)\s*", text, re.IGNORECASE)):
+            given = match[1]
         elif "\0" in text:
             raise ValueError(f"{path}, line {line}: its header holds zero bytes; if it is UTF-16, save it as UTF-8.")
         elif text.strip():

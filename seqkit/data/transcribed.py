@@ -1,6 +1,6 @@
 """Transcribed lines: pictures of text lines as transcribers keep them -> `(name, picture, text)`, line by line.
 
-Convention: three forms, told apart by the names of the files; of a directory that holds several, the first is read:
+Convention: three forms, distinguished by the names of the files; of a directory that holds several, the first is read:
 
 - `*.gt.txt`: `x.png` + `x.gt.txt` pairs (OCRopus, Calamari, kraken, Tesseract), in subfolders too. Of several pictures of
   one line the first is read of plain, `.nrm` (normalised) and `.bin` (black and white).
@@ -59,16 +59,16 @@ def _read_pairs(files):
     groups = defaultdict(dict)
     for match in filter(None, (_PAIR.fullmatch(str(path)) for path in files)):
         groups[unicodedata.normalize("NFC", match[1])].setdefault(match[2].lower(), Path(match[0]))
-    for stem, found in sorted(groups.items()):
-        text = found.pop(".gt.txt", None)
-        if not found:
+    for stem, members in sorted(groups.items()):
+        text = members.pop(".gt.txt", None)
+        if not members:
             yield (
                 str(text),
                 ValueError(f"{text}: no picture is with it; expected {Path(stem).name}.png or the like in one directory."),
                 "",
             )
             continue
-        picture = found[min(found, key=lambda ending: (".bin" in ending, ".nrm" in ending, ending))]
+        picture = members[min(members, key=lambda ending: (".bin" in ending, ".nrm" in ending, ending))]
         if text is None:
             yield (
                 str(picture),

@@ -191,7 +191,7 @@ def test_control_characters_and_texts_that_are_not_composed_are_named(tmp_path):
 
 
 def test_lines_of_a_page_that_nobody_transcribed_are_a_note(tmp_path):
-    from test_transcribed import BOX, TEXT, page, page_line, page_xml
+    from test_crops import BOX, TEXT, page, page_line, page_xml
 
     page(tmp_path / "p.png")
     path = tmp_path / "p.xml"

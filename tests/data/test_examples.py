@@ -9,7 +9,7 @@ import polars
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageFile
-from test_transcribed import BOX, TEXT, page, page_line, page_xml
+from test_crops import BOX, TEXT, page, page_line, page_xml
 
 from seqkit.data import manifests
 from seqkit.data.manifests import read_examples
