@@ -86,7 +86,7 @@ def test_rows_with_a_quote_each_are_not_taken_for_one_cell(tmp_path):
 def test_the_separator_is_told_by_the_header_never_by_cells(tmp_path):
     path = written(tmp_path / "m.csv", "text;label\na, b, c, d;x\n")
     assert read(path) == [("a, b, c, d", "x")]
-    path = written(tmp_path / "m.csv", "id, as given; or, not;text;label\n1;2;a\tb,c;x\n")
+    path = written(tmp_path / "m.csv", "id, as given, or, not;text;label\n1;a\tb,c;x\n")
     assert read(path) == [("a\tb,c", "x")]
     path = written(tmp_path / "m.csv", 'sep=;\n"text, all";label\na;x\n')
     assert read(path, {"text": "text, all"}) == [("a", "x")]
