@@ -2,7 +2,7 @@
 
 from seqkit.layers.attention import AdditiveAttention, LocationAttention, MultiplicativeAttention
 from seqkit.layers.bidirectional import Bidirectional
-from seqkit.layers.paths import only, portable, watched
+from seqkit.layers.paths import only, portable, taken, watched
 from seqkit.layers.recurrent import GRU, LSTM, SimpleRNN
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "SimpleRNN",
     "only",
     "portable",
+    "taken",
     "watched",
 ]

@@ -10,7 +10,7 @@ Left out: what a direction computes (`recurrent.py`).
 
 import keras
 
-from seqkit.layers import lengths as rows
+from seqkit.layers import lengths as known
 
 
 @keras.saving.register_keras_serializable("seqkit")
@@ -29,11 +29,5 @@ class Bidirectional(keras.layers.Bidirectional):
     """
 
     def call(self, sequences, initial_state=None, mask=None, training=None, lengths=None):
-        both = rows.join(lengths, mask, sequences)
-        with rows.of_call([self.forward_layer, self.backward_layer], lengths, mask):
-            return super().call(sequences, initial_state=initial_state, mask=both, training=training)
-
-    @property
-    def path(self):
-        """How the last call computed, as of the forward layer."""
-        return getattr(self.forward_layer, "path", None)
+        rows = known.rows(lengths, mask, sequences)
+        return super().call(sequences, initial_state=initial_state, mask=rows, training=training)

@@ -1,15 +1,47 @@
 """Lengths of padded rows, checked where their values are known and turned into masks.
 
-Convention: `lengths` is `(batch,)` integers, the number of true steps of each row; the rest is padding on the right.
+Convention: `lengths` is `(batch,)` integers, the number of true steps of each row; the rest is padding on the right. What a
+call knows of its rows goes from layer to layer in place of Keras's mask, as `Rows`, and is written on no layer.
 Left out: masks with holes, which Keras's `mask` argument still takes.
 """
 
-import contextlib
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import backend, ops
 
 from seqkit.lengths import mask
+
+
+class Rows(NamedTuple):
+    """The rows of one call. Keras takes the first of several masks, so that to its own layers this is the mask.
+
+    Attributes:
+        mask: `(batch, steps)` bool, the true steps.
+        lengths: `(batch,)` int where the mask says no more than they do, else None.
+    """
+
+    mask: Any
+    lengths: Any = None
+
+
+def rows(lengths, given, sequences):
+    """The `Rows` of a call: steps true by `lengths`, where given, and by the mask `given`, where there is one; None without.
+
+    Args:
+        lengths: `(batch,)` int or None.
+        given: None, a mask, a list of masks of which the first counts, or `Rows` of the layer around.
+        sequences: `(batch, steps, width)`.
+    """
+    if isinstance(given, Rows) and lengths is None:
+        return given
+    if isinstance(given, (list, tuple)):
+        given = given[0]
+    if lengths is None:
+        return None if given is None else Rows(given)
+    check(lengths, sequences)
+    true = mask(lengths, ops.shape(sequences)[1])
+    return Rows(true, lengths) if given is None else Rows(ops.logical_and(true, ops.cast(given, "bool")))
 
 
 def check(lengths, sequences):
@@ -34,27 +66,6 @@ def check(lengths, sequences):
         raise ValueError(f"lengths must not be negative; row {values.argmin()} has {values.min()}. {received}")
     if steps is not None and values.max() > steps:
         raise ValueError(f"lengths must not exceed the steps; row {values.argmax()} has {values.max()}. {received}")
-
-
-def join(lengths, given, sequences):
-    """The mask of a call: true steps by `lengths`, where given, that are also True in the mask `given`, where there is one."""
-    if lengths is None:
-        return given
-    check(lengths, sequences)
-    true = mask(lengths, ops.shape(sequences)[1])
-    return true if given is None else ops.logical_and(true, ops.cast(given, "bool"))
-
-
-@contextlib.contextmanager
-def of_call(layers, lengths, given):
-    """Tell recurrent layers, for the time of a call, the lengths behind its mask; None where the caller gave a mask too."""
-    for layer in layers:
-        layer.lengths = None if given is not None else lengths
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.lengths = None
 
 
 def _known(lengths):

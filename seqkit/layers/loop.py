@@ -1,21 +1,250 @@
-"""One recurrent loop for TensorFlow, with its gradient written by hand.
+"""The loop over time in TensorFlow: as plain ops, and as XLA programs with a gradient written by hand.
 
-What makes it fast, forwards and backwards:
+`plain` is ops and nothing else. It goes into every export, and TensorFlow differentiates it, to any order.
 
-- the inputs of all steps arrive projected (`x @ W + b`, one matrix product before the loop);
+`fused` gives the same numbers and is what makes the layers fast, forwards and backwards:
+
+- the inputs of all steps are projected (`x @ W + b`) in one matrix product before the loop;
 - the backward loop computes only the gradients of the gates; the gradient of a recurrent matrix is afterwards one matrix
   product over (steps x batch), not a sum kept up step by step;
-- the loop compiles under XLA, whose programs read and write the per-step arrays in place.
+- both loops are XLA programs, which read and write the per-step arrays in place. A program is traced once for a kind of layer,
+  whatever the batch and the steps, and compiled by TensorFlow when it first runs at new shapes; layers of the same width share
+  it. Where the number of steps is unknown while tracing, they are padded to 2^n or 3 * 2^n, with steps that change nothing, so
+  a training run compiles a few programs, not one a batch.
+
+A gradient of the gradient (penalties, Hessians, forward mode) is that of `plain`: slower, and right.
 
 The recurrence is a `Step` (`steps.py`). LSTM and SimpleRNN have one product; GRU with `reset_after=False` has two, one behind
 the other; recurrent dropout, with its own mask for each gate, has one a gate.
 
-Convention: time comes first, `(steps, batch, width)`. `keep` says how much of the old states stays at each step: bool
+Convention: time comes first, `(steps, batch, width)`. `keep` says how much of the old states stays at each step: None; bool
 `(steps, batch, 1)`, True on padding, which then neither changes a state nor receives a gradient; or, for zoneout, the share as
-a float `(steps, batch, units of all states)`. Left out: input projection, dropout, choosing a path.
+a float `(steps, batch, units of all states)`. `constants` are handed to the step, `masks` are input dropout masks
+`(batch, width)`, none, one, or one a gate: none of the three has a gradient. `weights` are `(kernel, input bias or None, input
+gain or None, parameters, matrices, biases or Nones)`. Left out: where these come from (`recurrent.py`), and padding that is
+saved rather than run over (`ragged.py`).
 """
 
+from functools import cache
+
 import tensorflow as tf
+
+from seqkit.layers.steps import products, projected
+
+
+def plain(step, x, states, keep, constants, masks, weights, reverse):
+    """Apply `step` along time, in ops of TensorFlow's own.
+
+    Args:
+        step: `Step`.
+        x: `(steps, batch, width)`, inputs.
+        states: list of `(batch, units)`, the first states.
+        keep, constants, masks, weights: see above.
+        reverse: read from the last step to the first. Outputs stay where their inputs are.
+
+    Returns:
+        `(outputs, last)`: the first state after every step `(steps, batch, units)`, and the list of last states.
+    """
+    kernel, bias, gain, parameters, matrices, biases = weights
+    return _answered(
+        step, projected(x, masks, kernel, bias, gain), lambda x: x, states, keep, constants, parameters, matrices, biases, reverse
+    )
+
+
+def fused(step, x, states, keep, constants, masks, weights, reverse, training):
+    """As `plain`, as XLA programs. Shapes need to be known only when they run.
+
+    Args:
+        training: whether to keep what the gradient needs. A gradient taken all the same costs one more forward pass.
+    """
+    steps, batch, true, count = x.shape[0], x.shape[1], tf.shape(x)[0], len(states)
+    if steps is None:
+        x, keep = padded(x, keep)
+    varied = [x, states, weights]
+
+    def placed(given):
+        given = iter(given)
+        filled = [None if t is None else next(given) for t in tf.nest.flatten(varied)]
+        x, states, weights = tf.nest.pack_sequence_as(varied, filled)
+        return x, states, keep, constants, masks, weights
+
+    def forwards(*given):
+        found = _program(_learnt if training else _answer, step, placed(given), [], reverse, batch)
+        return found[: 1 + count], [found[0], *found[1 + count :]] if training else []
+
+    def backwards(given, kept, upstream):
+        return _program(_undone, step, placed(given), [*kept, *upstream], reverse, batch)
+
+    def again(*given):
+        outputs, last = plain(step, *placed(given), reverse)
+        return [outputs, *last]
+
+    given = [tf.convert_to_tensor(t) for t in tf.nest.flatten(varied) if t is not None]
+    outputs, *last = differentiated(forwards, backwards, again)(*given)
+    if steps is None:
+        outputs = outputs[:true]
+    last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
+    return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
+
+
+def differentiated(forwards, backwards, again):
+    """A function with a gradient of its own, of which further gradients, and forward mode, come out right too.
+
+    Args:
+        forwards: function `(*given) -> (list of results, list of what the gradient needs)`.
+        backwards: function `(given, needed, upstream) -> gradients of given`.
+        again: function `(*given) -> list of results`, the same by ops that TensorFlow differentiates to any order.
+    """
+
+    @tf.custom_gradient
+    def function(*given):
+        found, needed = forwards(*given)
+
+        def gradient(*upstream):
+            @tf.custom_gradient
+            def once(*both):
+                def twice(*upstream):
+                    with tf.GradientTape() as outer:
+                        outer.watch(both)
+                        with tf.GradientTape() as inner:
+                            inner.watch(both[: len(given)])
+                            results = again(*both[: len(given)])
+                        gradients = inner.gradient(
+                            results, both[: len(given)], both[len(given) :], unconnected_gradients="zero"
+                        )
+                    return outer.gradient(gradients, both, upstream, unconnected_gradients="zero")
+
+                return backwards(both[: len(given)], needed, both[len(given) :]), twice
+
+            return once(*given, *upstream)
+
+        return found, gradient
+
+    return function
+
+
+def _program(work, step, arguments, more, reverse, batch):
+    """What `work` answers, from its XLA program. Tapes see nothing of the inside: `stop_gradient` makes them look away."""
+    *free, weights = arguments
+    sizes = [len(part) if isinstance(part, list) else None for part in free]
+    free, fixed = tf.nest.flatten(free), tf.nest.flatten(weights)
+    specs = [None if t is None else tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in free]
+    specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
+    rest = [tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in more]
+    weight_sizes = len(weights[3]), len(weights[4])
+    traced = _traced(work, step, reverse, tuple(sizes), weight_sizes, tuple(specs), tuple(rest))
+    found = traced(*[tf.stop_gradient(t) for t in [*free, *fixed, *more] if t is not None])
+    return [tf.stop_gradient(t) for t in found]
+
+
+@cache
+def _traced(work, step, reverse, sizes, weight_sizes, specs, rest):
+    parameters, matrices = ([0] * n for n in weight_sizes)
+    structure = [0 if n is None else [0] * n for n in sizes] + [(0, 0, 0, parameters, matrices, matrices)]
+
+    def run(*flat):
+        flat = iter(flat)
+        filled = [None if spec is None else next(flat) for spec in specs]
+        return work(step, reverse, *tf.nest.pack_sequence_as(structure, filled), list(flat))
+
+    signature = [spec for spec in [*specs, *rest] if spec is not None]
+    return tf.function(run, input_signature=signature, jit_compile=True, autograph=False)
+
+
+def _free(shape, batch):
+    """The shape of one program's argument: any steps, any batch but one, which is worth a program of its own."""
+    rows = 1 if batch == 1 else None
+    return [rows, shape[-1]] if len(shape) == 2 else [None, rows, shape[-1]]
+
+
+def _answer(step, reverse, x, states, keep, constants, masks, weights, _):
+    """Outputs and last states, nothing kept for a gradient."""
+    kernel, bias, gain, *recurrent = weights
+
+    def project(x):
+        return projected(x, masks, kernel, bias, gain)
+
+    # Projected inputs of many rows cost more to write and read than to make in place; one row would read the kernel each time.
+    x, project = (project(x), lambda x: x) if x.shape[1] == 1 else (x, project)
+    outputs, last = _answered(step, x, project, states, keep, constants, *recurrent, reverse)
+    return [outputs, *last]
+
+
+def _learnt(step, reverse, x, states, keep, constants, masks, weights, _):
+    """Outputs, last states, and what `_undone` needs behind the outputs."""
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
+    last, every, kept = _forward(step, x, states, keep, [*constants, *parameters], matrices, biases, reverse)
+    return [every[0], *last, *every[1:], *kept, *([] if step.retreat else [x])]
+
+
+def _undone(step, reverse, x, states, keep, constants, masks, weights, more):
+    """The gradients of x, states and weights. `more` is what `_learnt` kept, or nothing, and what comes from upstream."""
+    kernel, bias, gain, parameters, matrices, biases = weights
+    count = len(states)
+    kept, (d_outputs, *d_last) = more[: -1 - count], more[-1 - count :]
+    if not kept:
+        outputs, *rest = _learnt(step, reverse, x, states, keep, constants, masks, weights, None)
+        kept = [outputs, *rest[count:]]
+    outer = [t for t in (x, kernel, bias, gain) if t is not None]
+    with tf.GradientTape() as tape:
+        tape.watch(outer)
+        inputs = projected(x, masks, kernel, bias, gain)
+    every, kept = kept[:count], kept[count:]
+    if not step.retreat:
+        *kept, inputs_read = kept
+    d_inputs, d_first, d_parameters, d_matrices, d_biases = _backward(
+        step,
+        None if step.retreat else inputs_read,
+        states,
+        every,
+        kept,
+        keep,
+        constants,
+        parameters,
+        matrices,
+        reverse,
+        d_outputs,
+        d_last,
+    )
+    d_x, *d_outer = tape.gradient(inputs, outer, d_inputs)
+    d_biases = [d for d, b in zip(d_biases, biases) if b is not None]
+    return [d_x, *d_first, *d_outer, *d_parameters, *d_matrices, *d_biases]
+
+
+def padded_steps(steps):
+    """The next of 32, 48, 64, 96, 128 and so on, of each of the integers `steps`."""
+    sizes = tf.constant([half * 2**n for n in range(4, 28) for half in (2, 3)])
+    return tf.gather(sizes, tf.searchsorted(sizes, tf.reshape(steps, [-1])))
+
+
+def padded(x, keep):
+    """Steps padded to `padded_steps`, on which every state is kept."""
+    steps = tf.shape(x)[0]
+    if keep is None:
+        keep = tf.zeros([steps, tf.shape(x)[1], 1], tf.bool)
+    extra = [[0, padded_steps(steps)[0] - steps], [0, 0], [0, 0]]
+    return tf.pad(x, extra), tf.pad(keep, extra, constant_values=tf.ones([], keep.dtype) if keep.dtype != tf.bool else True)
+
+
+def watched(step, x, states, keep, constants, masks, weights, reverse, cut=None):
+    """One step after the other in eager TensorFlow; no gradient crosses a multiple of `cut` steps.
+
+    Returns:
+        `(outputs, last states, every first state)`, the last a list in the order of time: the very tensors that the later
+        steps read, so that a tape knows their total derivatives.
+    """
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x = projected(x, masks, kernel, bias, gain)
+    every = [None] * x.shape[0]
+    for k in range(len(every)):
+        t = len(every) - 1 - k if reverse else k
+        if cut and k and (t + 1 if reverse else t) % cut == 0:
+            states = [tf.stop_gradient(state) for state in states]
+        new = _advanced(step, x[t], states, [*constants, *parameters], matrices, biases)
+        states = new if keep is None else _mixed(keep[t], new, states)
+        every[t] = states[0]
+    return tf.stack(every), list(states), every
 
 
 def _list(like, steps, width=None):
@@ -48,7 +277,7 @@ def _loop(steps, body, carried, lists):
     return carried, [a.stack() for a in lists]
 
 
-def mixed(keep, new, old):
+def _mixed(keep, new, old):
     """States after a step of which `keep` stays old."""
     if keep.dtype == tf.bool:
         return [tf.where(keep, o, n) for n, o in zip(new, old)]
@@ -59,31 +288,31 @@ def _shared(keep, d_states):
     """A gradient of mixed states, shared out between the new ones and the old ones."""
     if keep.dtype == tf.bool:
         nothing = [tf.zeros_like(d) for d in d_states]
-        return mixed(keep, d_states, nothing), mixed(keep, nothing, d_states)
+        return _mixed(keep, d_states, nothing), _mixed(keep, nothing, d_states)
     old = [k * d for k, d in zip(tf.split(keep, len(d_states), -1), d_states)]
     return [d - o for d, o in zip(d_states, old)], old
 
 
-def _products(step, x, states, constants, matrices, biases):
-    products = []
-    for operand, matrix, bias in zip(step.operands, matrices, biases):
-        product = tf.matmul(operand(x, products, states, constants), matrix)
-        products.append(product if bias is None else product + bias)
-    return products
-
-
-def advanced(step, x, states, constants, matrices, biases):
+def _advanced(step, x, states, constants, matrices, biases):
     """The states after one step."""
-    return step.advance(x, _products(step, x, states, constants, matrices, biases), states, constants)
+    return step.advance(x, products(step, x, states, constants, matrices, biases), states, constants)
 
 
-def _kept_and_advanced(step, x, states, constants, matrices, biases):
-    """What the backward loop needs of one step, and the states after it."""
-    products = _products(step, x, states, constants, matrices, biases)
-    if step.gates is None:
-        return products, step.advance(x, products, states, constants)
-    gates = step.gates(x, products)
-    return [gates], step.mix(gates, states)
+def _answered(step, x, project, states, keep, constants, parameters, matrices, biases, reverse):
+    """Outputs and last states, nothing kept for a gradient; `project` is applied to x at each step."""
+    steps, inputs, constants = _steps(x), _read(x), [*constants, *parameters]
+    keeps = None if keep is None else _read(keep)
+
+    def body(k, states):
+        t = steps - 1 - k if reverse else k
+        new = _advanced(step, project(inputs.read(t)), states, constants, matrices, biases)
+        if keeps is not None:
+            new = _mixed(keeps.read(t), new, states)
+        # Written one behind the other, whichever way the loop reads: converters to ONNX take no other place.
+        return new, new[:1], k
+
+    last, (outputs,) = _loop(steps, body, states, [_list(states[0], steps)])
+    return tf.reverse(outputs, [0]) if reverse else outputs, list(last)
 
 
 def _forward(step, x, states, keep, constants, matrices, biases, reverse):
@@ -95,9 +324,15 @@ def _forward(step, x, states, keep, constants, matrices, biases, reverse):
 
     def body(k, states):
         t = steps - 1 - k if reverse else k
-        kept, new = _kept_and_advanced(step, inputs.read(t), states, constants, matrices, biases)
+        now = inputs.read(t)
+        kept = products(step, now, states, constants, matrices, biases)
+        if step.gates is None:
+            new = step.advance(now, kept, states, constants)
+        else:
+            kept = [step.gates(now, kept)]
+            new = step.mix(kept[0], states)
         if keeps is not None:
-            new = mixed(keeps.read(t), new, states)
+            new = _mixed(keeps.read(t), new, states)
         return new, [*new, *kept], t
 
     last, every = _loop(steps, body, states, lists)
@@ -127,22 +362,26 @@ def _undo(step, x, kept, states, constants, parameters, back, d_states):
 
 
 def _backward(step, x, first, every, kept, keep, constants, parameters, matrices, reverse, d_outputs, d_last):
-    """Gradients of x, first states, parameters, matrices and biases, from those of all outputs and of the last states."""
-    steps, count = _steps(x), len(first)
+    """Gradients of x, first states, parameters, matrices and biases, from those of all outputs and of the last states.
+
+    `x` is the projected inputs, or None where the step's derivative, written by hand, does not read them.
+    """
+    steps, count, batch = _steps(d_outputs), len(first), d_outputs.shape[1]
     before = []
     for values, start in zip(every, first):
         before.append(tf.concat([values[1:], start[None]] if reverse else [start[None], values[:-1]], 0))
-    reads = [_read(v) for v in ([*before, *kept] if step.retreat is not None else [*before, *kept, x])]
+    reads = [_read(v) for v in ([*before, *kept] if x is None else [*before, *kept, x])]
     keeps = None if keep is None else _read(keep)
     d_reads = _read(d_outputs)
     # A product with a matrix transposed on the fly is half as fast as with one transposed once; one row is read once.
-    once = x.shape[1] != 1
+    once = batch != 1
     turned = [tf.transpose(m) if once else m for m in matrices]
 
     def back(i, d_product):
         return tf.matmul(d_product, turned[i], transpose_b=not once)
 
-    lists = [_list(x, steps, m.shape[1]) for m in matrices] + ([] if step.additive else [_list(x, steps)])
+    widths = [m.shape[1] for m in matrices]
+    lists = [_list(d_outputs, steps, width) for width in ([*widths] if step.additive else [*widths, sum(widths)])]
 
     def body(k, carried):
         d_states, d_parameters = carried
@@ -167,57 +406,3 @@ def _backward(step, x, first, every, kept, keep, constants, parameters, matrices
         d_matrices.append(tf.einsum("tbi,tbj->ij", operand, d_product))
     d_biases = [tf.reduce_sum(d, [0, 1]) for d in found[: len(matrices)]]
     return found[0] if step.additive else found[-1], d_first, d_parameters, d_matrices, d_biases
-
-
-def answer(step, x, project, states, keep, constants, matrices, biases, reverse):
-    """The outputs and last states of `recur`, nothing kept for a gradient; `project` is applied to x at each step."""
-    steps, inputs = _steps(x), _read(x)
-    keeps = None if keep is None else _read(keep)
-
-    def body(k, states):
-        t = steps - 1 - k if reverse else k
-        new = advanced(step, project(inputs.read(t)), states, constants, matrices, biases)
-        if keeps is not None:
-            new = mixed(keeps.read(t), new, states)
-        return new, new[:1], t
-
-    last, (outputs,) = _loop(steps, body, states, [_list(states[0], steps)])
-    return outputs, list(last)
-
-
-def recur(step, x, states, keep, constants, parameters, matrices, biases, reverse=False):
-    """Apply `step` along time.
-
-    Args:
-        x: `(steps, batch, width)`, projected inputs.
-        states: list of `(batch, units)`, the first states.
-        keep: None, or how much of the old states stays at each step; see above.
-        constants: list of tensors handed to the step, without gradient.
-        parameters: list of weights handed to the step behind the constants, with gradient.
-        matrices: list of recurrent matrices, one for each operand of the step.
-        biases: list as long, of vectors or None.
-        reverse: read from the last step to the first. Outputs stay where their inputs are.
-
-    Returns:
-        `(outputs, last)`: the first state after every step `(steps, batch, units)`, and the list of last states.
-    """
-    sizes = [len(states), len(parameters), len(matrices)]
-
-    @tf.custom_gradient
-    def run(x, *flat):
-        flat = iter(flat)
-        states, parameters, matrices = [[next(flat) for _ in range(n)] for n in sizes]
-        filled = [None if b is None else next(flat) for b in biases]
-        last, every, kept = _forward(step, x, states, keep, [*constants, *parameters], matrices, filled, reverse)
-
-        def grad(d_outputs, *d_last):
-            d_x, d_first, d_parameters, d_matrices, d_biases = _backward(
-                step, x, states, every, kept, keep, constants, parameters, matrices, reverse, d_outputs, d_last
-            )
-            return (d_x, *d_first, *d_parameters, *d_matrices, *[d for d, b in zip(d_biases, biases) if b is not None])
-
-        return (every[0], *last), grad
-
-    given = [*states, *parameters, *matrices, *[b for b in biases if b is not None]]
-    outputs, *last = run(x, *[tf.convert_to_tensor(t) for t in given])
-    return outputs, last

@@ -1,28 +1,58 @@
-"""Which way a recurrent layer computes, and how to hold it to one.
+"""Which way a recurrent layer computes, how to hold it to one, and how to see which it took.
 
-    fused   the loop of `loop.py`, compiled by XLA; also where steps are unknown while tracing but training: shapes are
-            known when it runs, and steps are padded to few sizes so that few programs are compiled
-    graph   the same loop as plain TensorFlow ops: inference with unknown shapes, and every export
+    fused   the loop of `loop.py`, compiled by XLA: training, and answering where shapes are known
+    graph   the same loop as plain TensorFlow ops: inference traced with unknown shapes, every export, TPUs
     cudnn   a GPU, through Keras
-    scan    `keras.ops.scan`, differentiated by the backend: TPU
-    keras   Keras's own loop: other backends, and arguments no other path has (`unroll=True`)
+    scan    `keras.ops.scan`, differentiated by the backend: other backends, for arguments that Keras does not have
+    keras   Keras's own loop: other backends, and `unroll=True`
     watched eager steps, one by one, whose states are kept for whoever asks for their gradients; only under `watched()`
 
-The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Tracing while an export is written
-(`model.export`, `ExportArchive.write_out`, `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a
-`tf.function` that is exported *later* does it under `with portable():`, since what was traced is not traced again.
+The export contract: a graph that leaves this process must hold no XLA and no cuDNN. Inference traced with an unknown batch or
+unknown steps has none; with all shapes known, tracing while an export is written (`model.export`, `ExportArchive.write_out`,
+`tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a `tf.function` with known shapes that is exported
+*later* does it under `with portable():`, since what was traced is not traced again.
 
-Left out: what each path computes.
+Convention: what is held or seen belongs to the thread that called `only`, `watched` or `taken`. Left out: the loops (`loop.py`).
 """
 
 import contextlib
 import contextvars
+import functools
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+from keras import ops
+
+from seqkit.layers.steps import products, projected
+
 _held = contextvars.ContextVar("seqkit_recurrent_path", default=None)
 _seen = contextvars.ContextVar("seqkit_recurrent_states", default=None)
+_taken = contextvars.ContextVar("seqkit_recurrent_paths_taken", default=None)
+
+
+def choose(layer, sequences, training):
+    """The path of one call: the first of the table whose condition holds."""
+    more = layer.zoneout or layer.layer_norm or layer.weight_drop
+    plain = not (more or layer.truncate or layer.checkpoint_every)
+    held = _held.get()
+    known = None not in tuple(sequences.shape)
+    table = (
+        ("scan", lambda: keras.backend.backend() != "tensorflow" and more),
+        ("keras", lambda: keras.backend.backend() != "tensorflow"),
+        (held, lambda: held is not None),
+        ("keras", lambda: layer.unroll and not more),
+        ("graph", lambda: _devices("TPU")),
+        ("graph", lambda: known and not training and _exporting()),
+        ("cudnn", lambda: plain and _devices("GPU")),
+        ("fused", lambda: known or training),
+        ("graph", lambda: True),
+    )
+    path = next(path for path, holds in table if holds())
+    if (taken := _taken.get()) is not None:
+        taken.append(path)
+    return path
 
 
 @dataclass(frozen=True)
@@ -42,23 +72,22 @@ class Record:
     backwards: bool
 
 
-@contextlib.contextmanager
 def only(path):
     """Hold every recurrent layer called or traced inside to one path: "fused", "graph", "cudnn", "scan" or "keras"."""
     known = ("fused", "graph", "cudnn", "scan", "keras")
     if path not in known:
         raise ValueError(f"Unknown path. Expected one of {known}. Received: {path!r}")
-    with _only(path):
-        yield
+    return _put(_held, path)
 
 
-@contextlib.contextmanager
-def _only(path):
-    token = _held.set(path)
-    try:
-        yield
-    finally:
-        _held.reset(token)
+def portable():
+    """Trace for other machines: core TensorFlow ops only, no XLA, no cuDNN. A context manager."""
+    return only("graph")
+
+
+def taken():
+    """See which path each call takes: a context manager whose list of paths fills up, one a layer and direction."""
+    return _put(_taken, [])
 
 
 @contextlib.contextmanager
@@ -67,13 +96,8 @@ def watched():
 
     A tape that records the call also has the total derivative of what comes of it with respect to each of these states.
     """
-    records = []
-    token = _seen.set(records)
-    try:
-        with _only("watched"):
-            yield records
-    finally:
-        _seen.reset(token)
+    with _put(_held, "watched"), _put(_seen, []) as records:
+        yield records
 
 
 def keep(record):
@@ -81,33 +105,61 @@ def keep(record):
     _seen.get().append(record)
 
 
-def portable():
-    """Trace for other machines: core TensorFlow ops only, no XLA, no cuDNN. A context manager."""
-    return only("graph")
+@contextlib.contextmanager
+def _put(variable, value):
+    token = variable.set(value)
+    try:
+        yield value
+    finally:
+        variable.reset(token)
 
 
-def held():
-    """The path layers are held to here, or None."""
-    return _held.get() or ("graph" if _exporting() else None)
+def scan(step, x, states, keep, constants, masks, weights, reverse):
+    """The recurrence as one scan, on any backend: arguments and answers as of `loop.plain`."""
+    kernel, bias, gain, parameters, matrices, biases = weights
+    x, constants = projected(x, masks, kernel, bias, gain), [*constants, *parameters]
+
+    def advance(states, now):
+        x_t, keep_t = now
+        new = step.advance(x_t, products(step, x_t, states, constants, matrices, biases), states, constants)
+        shares = ops.split(keep_t, len(new), -1) if keep_t.shape[-1] > 1 else [keep_t] * len(new)
+        new = [k * s + (1 - k) * n for k, n, s in zip(shares, new, states)]
+        return new, new
+
+    if keep is None:
+        keep = ops.zeros_like(x[:, :, :1])
+    last, every = ops.scan(advance, list(states), [x, ops.cast(keep, x.dtype)], length=x.shape[0], reverse=reverse)
+    return every[0], list(last)
 
 
-def custom_gradient(function):
-    """`tf.custom_gradient`, except in an export: nobody takes gradients there, and loading would warn that it cannot."""
-    import tensorflow as tf
+def runner(path, training):
+    """The loop of a path that is not Keras's: `run(step, x, states, keep, constants, masks, weights, reverse)`."""
+    if path == "scan":
+        return scan
+    from seqkit.layers import loop  # which other backends do not load
 
-    return (lambda *arguments: function(*arguments)[0]) if held() == "graph" else tf.custom_gradient(function)
+    return {"fused": functools.partial(loop.fused, training=training), "graph": loop.plain, "watched": loop.watched}[path]
 
 
 def inside_program():
     """Whether the graph being traced is itself compiled by XLA, where no part of a batch can be shorter than the rest."""
     import tensorflow as tf
-    from tensorflow.python.ops import control_flow_util
+    from tensorflow.python.ops import control_flow_util  # no public name says it
 
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
+def _devices(kind):
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices(kind))
+
+
 def _exporting():
-    frame = sys._getframe(1)
+    """Whether an export is being traced. Keras and TensorFlow say so nowhere else than in who called."""
+    import tensorflow as tf
+
+    frame = None if tf.executing_eagerly() else sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__", "").startswith(("keras.src.export", "tensorflow.python.saved_model")):
             return True

@@ -10,7 +10,7 @@ Convention: time first. TensorFlow only. Left out: masks with holes, whose rows 
 
 import tensorflow as tf
 
-from seqkit.layers import paths, program
+from seqkit.layers import loop
 
 # Of 2, 4, 6 and 8 groups of IMDB's 32 reviews, 8 trained fastest; fewer than 4 rows leave the processor idle.
 GROUPS, ROWS = 8, 4
@@ -20,23 +20,23 @@ WORTH = 0.5  # groups run if they hold at most this share of the padded batch's 
 def _permuted(values, order, place, axis):
     """Rows in another order. Its gradient is the way back, where TensorFlow would add into zeros."""
 
-    @paths.custom_gradient
+    @tf.custom_gradient
     def permute(values):
         return tf.gather(values, order, axis=axis), lambda upstream: tf.gather(upstream, place, axis=axis)
 
     return permute(values)
 
 
-def run(piece, x, states, lengths, constants, masks, weights, reverse):
-    """Outputs `(steps, batch, units)` and last states of `piece` over all rows, in groups where that is worth it.
+def run(whole, x, states, lengths, constants, masks, weights, reverse):
+    """Outputs `(steps, batch, units)` and last states of `whole` over all rows, in groups where that is worth it.
 
     Args:
-        piece: function `(x, keep, states, constants, masks, weights) -> (outputs, last states)`, of any steps and rows.
+        whole: function `(x, states, keep, constants, masks, weights, reverse) -> (outputs, last states)`, of any steps and rows.
         x: `(steps, batch, width)`.
         states, constants, masks: lists of `(batch, units or width)`.
         lengths: `(batch,)` int.
-        weights: whatever the piece takes.
-        reverse: whether the piece starts at the last step.
+        weights: whatever `whole` takes.
+        reverse: whether it starts at the last step.
     """
     steps, batch, lengths = tf.shape(x)[0], tf.shape(x)[1], tf.cast(lengths, tf.int32)
     if x.shape[1] is None:
@@ -58,8 +58,9 @@ def run(piece, x, states, lengths, constants, masks, weights, reverse):
             own = sorted_lengths[rows]
             longest = tf.maximum(1, tf.reduce_max(tf.concat([own, [0]], 0)))
             keep = (tf.range(longest)[:, None] >= own[None, :])[:, :, None]
-            own_x, keep = program.padded(sorted_x[:longest, rows], keep)
-            found, after = piece(own_x, keep, *[[t[rows] for t in values] for values in lists], weights)
+            own_x, keep = loop.padded(sorted_x[:longest, rows], keep)
+            own_states, *drawn = [[t[rows] for t in values] for values in lists]
+            found, after = whole(own_x, own_states, keep, *drawn, weights, reverse)
             outputs.append(tf.pad(found[:longest], [[0, steps - longest], [0, 0], [0, 0]]))
             last.append(after)
         last = [_permuted(tf.concat(parts, 0), place, order, 0) for parts in zip(*last)]
@@ -67,10 +68,10 @@ def run(piece, x, states, lengths, constants, masks, weights, reverse):
         return [outputs if reverse else tf.where(padding, last[0][None], outputs), *last]
 
     def at_once():
-        outputs, last = piece(x, padding, states, constants, masks, weights)
+        outputs, last = whole(x, states, padding, constants, masks, weights, reverse)
         return [outputs, *last]
 
-    in_groups = size * tf.reduce_sum(program.padded_steps(sorted_lengths[::size]))
+    in_groups = size * tf.reduce_sum(loop.padded_steps(sorted_lengths[::size]))
     worth = tf.cast(in_groups, tf.float32) <= WORTH * tf.cast(steps * batch, tf.float32)
     outputs, *last = tf.cond(worth, grouped, at_once)
     last = [tf.ensure_shape(state, [x.shape[1], state.shape[1]]) for state in last]

@@ -50,6 +50,27 @@ def normal(values, gain, shift):
     return (values - mean) * ops.rsqrt(variance + 1e-5) * gain + shift
 
 
+def projected(x, masks, kernel, bias, gain):
+    """Inputs of all gates `(..., gates * units)`, dropped by `masks`; layer-normalised where there is a gain."""
+    if masks:
+        kernels = ops.split(kernel, len(masks), axis=1)
+        x = ops.concatenate([ops.matmul(x * m, k) for m, k in zip(masks, kernels)], axis=-1)
+    else:
+        x = ops.matmul(x, kernel)
+    if gain is not None:
+        return normal(x, gain, 0 if bias is None else bias)
+    return x if bias is None else x + bias
+
+
+def products(step, x, states, constants, matrices, biases):
+    """The products of one step, each with its bias."""
+    found = []
+    for operand, matrix, bias in zip(step.operands, matrices, biases):
+        product = ops.matmul(operand(x, found, states, constants), matrix)
+        found.append(product if bias is None else product + bias)
+    return found
+
+
 def _output(x, products, states, constants):
     return states[0]
 

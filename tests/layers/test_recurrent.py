@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqkit import layers
-from seqkit.layers import program
+from seqkit.layers import loop
 
 CASES = {
     "simple": ("SimpleRNN", {}),
@@ -74,9 +74,9 @@ def test_answers_and_gradients_are_keras_by_every_path(case, backwards):
     for given, call in ((None, {}), (HOLES, holes), (TRUE, {"lengths": LENGTHS}), (HOLES & TRUE, both)):
         truth = run(theirs, mask=None if given is None else tf.constant(given))
         for path in ("fused", "graph", "scan"):
-            with layers.only(path):
+            with layers.only(path), layers.taken() as paths:
                 same(truth, run(ours, **call))
-            assert ours.path == path
+            assert paths == [path]
 
 
 @pytest.mark.parametrize("case", ["simple", "lstm", "gru", "gru reset before"])
@@ -126,9 +126,10 @@ def test_every_float_type_and_mixed_precision_run_on_every_path(path):
 def test_bidirectional_answers_and_gradients_are_keras(kind, sequences):
     ours, theirs = (m.Bidirectional(getattr(m, kind)(5, return_sequences=sequences)) for m in (layers, keras.layers))
     build(ours), build(theirs)
-    same(run(theirs), run(ours))
-    same(run(theirs, mask=tf.constant(TRUE)), run(ours, lengths=LENGTHS))
-    assert ours.path == "fused"
+    with layers.taken() as paths:
+        same(run(theirs), run(ours))
+        same(run(theirs, mask=tf.constant(TRUE)), run(ours, lengths=LENGTHS))
+    assert paths == ["fused"] * 4
 
 
 def test_each_row_of_a_bidirectional_layer_starts_from_its_own_end():
@@ -162,8 +163,8 @@ def test_lengths_that_are_alike_run_whole(longest, grouped, monkeypatch):
     lengths[0] = longest
     theirs, ours = pair("lstm", return_sequences=True)
     rows = []
-    compiled = program.compiled
-    monkeypatch.setattr(program, "compiled", lambda step, x, *rest: rows.append(x.shape[1]) or compiled(step, x, *rest))
+    compiled = loop.fused
+    monkeypatch.setattr(loop, "fused", lambda step, x, *a, **b: rows.append(x.shape[1]) or compiled(step, x, *a, **b))
     same(run(theirs, x, mask=tf.constant(np.arange(longest) < lengths[:, None])), run(ours, x, lengths=lengths), 2e-4)
     assert rows == ([4] * 4 if grouped else [16])
 
@@ -210,9 +211,9 @@ def test_what_is_put_right_on_padding_after_cudnn_leaves_right_answers_as_they_a
     first = [np.random.default_rng(i).normal(size=(4, 5)).astype("float32") for i in range(len(ours.state_size))]
     for call in ({}, {"initial_state": first}):
         truth = run(theirs, mask=tf.constant(TRUE), **call)
-        with layers.only("cudnn"):
+        with layers.only("cudnn"), layers.taken() as paths:
             same(truth, run(ours, lengths=LENGTHS, **call))
-        assert ours.path == "cudnn"
+        assert paths == ["cudnn"]
 
 
 def test_padding_changes_nothing_and_costs_no_gradient():
@@ -237,7 +238,7 @@ def test_an_lstm_of_one_unit_counted_by_hand():
 
 def test_unknown_shapes_train_by_few_programs():
     theirs, ours = pair("lstm", return_sequences=True)
-    program._program.cache_clear()
+    loop._traced.cache_clear()
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3])])
     def train(x):
@@ -249,24 +250,21 @@ def test_unknown_shapes_train_by_few_programs():
     for steps in (5, 6):
         truth = run(theirs, X[:, :steps])
         same([truth[0], *truth[2:]], train(X[:, :steps]))
-        assert program._program.cache_info().currsize == 1
+        assert loop._traced.cache_info().currsize == 2  # forwards and backwards
 
 
 def test_paths_are_chosen_by_what_is_known():
-    layer = build(layers.LSTM(5))
-    layer(X)
-    assert layer.path == "fused"
+    layer, unrolled = build(layers.LSTM(5)), build(layers.LSTM(5, unroll=True))
     unknown = tf.function(lambda x, training: layer(x, training=training), reduce_retracing=True)
-    unknown.get_concrete_function(tf.TensorSpec([None, None, 3]), False)
-    assert layer.path == "graph"
-    unknown.get_concrete_function(tf.TensorSpec([None, None, 3]), True)
-    assert layer.path == "fused"
-    with layers.portable():
+    with layers.taken() as paths:
         layer(X)
-    assert layer.path == "graph"
-    unrolled = build(layers.LSTM(5, unroll=True))
-    unrolled(X)
-    assert unrolled.path == "keras"
+        unknown.get_concrete_function(tf.TensorSpec([None, None, 3]), False)
+        unknown.get_concrete_function(tf.TensorSpec([None, None, 3]), True)
+        with layers.portable():
+            layer(X)
+        unrolled(X)
+    layer(X)
+    assert paths == ["fused", "graph", "fused", "graph", "keras"]
     with pytest.raises(ValueError, match="Unknown path.*'fastest'"), layers.only("fastest"):
         pass
 
