@@ -7,6 +7,8 @@ one before it: truncated backpropagation through time (Williams and Peng 1990), 
 Convention: time first. TensorFlow only. Left out: what a chunk computes.
 """
 
+import functools
+
 import tensorflow as tf
 
 from seqkit.layers import loop
@@ -16,7 +18,7 @@ def run(piece, step, x, states, keep, constants, masks, weights, reverse, size, 
     """Outputs `(steps, batch, units)` and last states of `piece` over all of `x`.
 
     Args:
-        piece: function `(x, states, keep, constants, masks, weights, reverse) -> (outputs, last states)`, of any number of steps.
+        piece: function `(x, states, keep, constants, masks, weights, reverse) -> (outputs, last states)`, of any steps.
         step, x, states, keep, constants, masks, weights, reverse: as of `loop.plain`.
         size: steps a chunk.
         carried: whether gradients pass between chunks.
@@ -98,7 +100,14 @@ def run(piece, step, x, states, keep, constants, masks, weights, reverse, size, 
         )
         return [d_x.concat(), *d_states, *d_given]
 
-    outputs, *last = loop.differentiated(
-        lambda *arguments: all_chunks(piece, *arguments), undone, lambda *arguments: all_chunks(plain, *arguments)[0]
-    )(tf.pad(x, extra), *[tf.convert_to_tensor(t) for t in [*states, *[w for w in flat if w is not None]]])
+    def twice(*everything):
+        @tf.function(autograph=False)
+        def traced(*everything):
+            return loop.gradient_of_gradient(lambda *arguments: all_chunks(plain, *arguments)[0], *everything)
+
+        return traced(*everything)
+
+    given = [tf.convert_to_tensor(t) for t in [*states, *[w for w in flat if w is not None]]]
+    forwards = functools.partial(all_chunks, piece)
+    outputs, *last = loop.differentiated(forwards, undone, twice)(tf.pad(x, extra), *given)
     return tf.ensure_shape(outputs[:steps], [x.shape[0], *outputs.shape[1:]]), last

@@ -45,10 +45,9 @@ def plain(step, x, states, keep, constants, masks, weights, reverse):
     Returns:
         `(outputs, last)`: the first state after every step `(steps, batch, units)`, and the list of last states.
     """
-    kernel, bias, gain, parameters, matrices, biases = weights
-    return _answered(
-        step, projected(x, masks, kernel, bias, gain), lambda x: x, states, keep, constants, parameters, matrices, biases, reverse
-    )
+    kernel, bias, gain, *recurrent = weights
+    x = projected(x, masks, kernel, bias, gain)
+    return _answered(step, x, lambda x: x, states, keep, constants, *recurrent, reverse)
 
 
 def fused(step, x, states, keep, constants, masks, weights, reverse, training):
@@ -68,32 +67,35 @@ def fused(step, x, states, keep, constants, masks, weights, reverse, training):
         x, states, weights = tf.nest.pack_sequence_as(varied, filled)
         return x, states, keep, constants, masks, weights
 
+    def program(work, given, more, **how):
+        return _program(work, step, placed(given), more, reverse, batch, **how)
+
     def forwards(*given):
-        found = _program(_learnt if training else _answer, step, placed(given), [], reverse, batch)
+        found = program(_learnt if training else _answer, given, [])
         return found[: 1 + count], [found[0], *found[1 + count :]] if training else []
 
     def backwards(given, kept, upstream):
-        return _program(_undone, step, placed(given), [*kept, *upstream], reverse, batch)
+        return program(_undone, given, [*kept, *upstream])
 
-    def again(*given):
-        outputs, last = plain(step, *placed(given), reverse)
-        return [outputs, *last]
+    def twice(given, upstream, second):
+        return program(_twice, given, [*upstream, *second], compiled=False)
 
     given = [tf.convert_to_tensor(t) for t in tf.nest.flatten(varied) if t is not None]
-    outputs, *last = differentiated(forwards, backwards, again)(*given)
+    outputs, *last = differentiated(forwards, backwards, twice)(*given)
     if steps is None:
         outputs = outputs[:true]
     last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
     return tf.ensure_shape(outputs, [steps, batch, states[0].shape[-1]]), last
 
 
-def differentiated(forwards, backwards, again):
-    """A function with a gradient of its own, of which further gradients, and forward mode, come out right too.
+def differentiated(forwards, backwards, twice):
+    """A function with a gradient of its own, which further gradients, and forward mode, pass too.
 
     Args:
         forwards: function `(*given) -> (list of results, list of what the gradient needs)`.
         backwards: function `(given, needed, upstream) -> gradients of given`.
-        again: function `(*given) -> list of results`, the same by ops that TensorFlow differentiates to any order.
+        twice: function `(given, upstream, second) -> gradients of given and upstream`, for those of the gradients; as of
+            `gradient_of_gradient`.
     """
 
     @tf.custom_gradient
@@ -103,18 +105,8 @@ def differentiated(forwards, backwards, again):
         def gradient(*upstream):
             @tf.custom_gradient
             def once(*both):
-                def twice(*upstream):
-                    with tf.GradientTape() as outer:
-                        outer.watch(both)
-                        with tf.GradientTape() as inner:
-                            inner.watch(both[: len(given)])
-                            results = again(*both[: len(given)])
-                        gradients = inner.gradient(
-                            results, both[: len(given)], both[len(given) :], unconnected_gradients="zero"
-                        )
-                    return outer.gradient(gradients, both, upstream, unconnected_gradients="zero")
-
-                return backwards(both[: len(given)], needed, both[len(given) :]), twice
+                given, upstream = both[: -len(found)], both[-len(found) :]
+                return backwards(given, needed, upstream), lambda *second: twice(given, upstream, second)
 
             return once(*given, *upstream)
 
@@ -123,32 +115,53 @@ def differentiated(forwards, backwards, again):
     return function
 
 
-def _program(work, step, arguments, more, reverse, batch):
-    """What `work` answers, from its XLA program. Tapes see nothing of the inside: `stop_gradient` makes them look away."""
+def gradient_of_gradient(function, given, upstream, second):
+    """Gradients of given and upstream from `second`, those of the gradients of given, in a graph.
+
+    Not by tapes, which do not record while a forward accumulator does.
+
+    Args:
+        function: function `(*given) -> list of results`, in ops that TensorFlow differentiates to any order.
+    """
+    first = _gradients(function(*given), given, upstream)
+    return _gradients(first, [*given, *upstream], second)
+
+
+def _gradients(results, sources, upstream):
+    return tf.gradients(results, sources, list(upstream), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _program(work, step, arguments, more, reverse, batch, compiled=True):
+    """What `work` answers, from its program. `stop_gradient` has tapes look away from what is compiled."""
     *free, weights = arguments
     sizes = [len(part) if isinstance(part, list) else None for part in free]
-    free, fixed = tf.nest.flatten(free), tf.nest.flatten(weights)
-    specs = [None if t is None else tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in free]
-    specs += [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
-    rest = [tf.TensorSpec(_free(t.shape, batch), t.dtype) for t in more]
-    weight_sizes = len(weights[3]), len(weights[4])
-    traced = _traced(work, step, reverse, tuple(sizes), weight_sizes, tuple(specs), tuple(rest))
-    found = traced(*[tf.stop_gradient(t) for t in [*free, *fixed, *more] if t is not None])
-    return [tf.stop_gradient(t) for t in found]
+    sizes += [len(weights[3]), len(weights[4])]
+    flat = [*tf.nest.flatten(free), *more]
+    specs = [None if t is None else tf.TensorSpec(_free(t.shape, batch) if compiled else t.shape, t.dtype) for t in flat]
+    fixed = tf.nest.flatten(weights)
+    fixed_specs = [None if t is None else tf.TensorSpec(t.shape, t.dtype) for t in fixed]
+    traced = _traced(work, step, reverse, tuple(sizes), tuple(specs), tuple(fixed_specs), compiled)
+    given = [t for t in flat + fixed if t is not None]
+    if not compiled:
+        return traced(*given)
+    return [tf.stop_gradient(t) for t in traced(*[tf.stop_gradient(t) for t in given])]
 
 
 @cache
-def _traced(work, step, reverse, sizes, weight_sizes, specs, rest):
-    parameters, matrices = ([0] * n for n in weight_sizes)
-    structure = [0 if n is None else [0] * n for n in sizes] + [(0, 0, 0, parameters, matrices, matrices)]
+def _traced(work, step, reverse, sizes, specs, fixed, compiled):
+    *free, parameters, matrices = ([0] * n if n is not None else 0 for n in sizes)
+    weights = (0, 0, 0, parameters, matrices, matrices)
+    count = len(tf.nest.flatten(free))
 
     def run(*flat):
         flat = iter(flat)
-        filled = [None if spec is None else next(flat) for spec in specs]
-        return work(step, reverse, *tf.nest.pack_sequence_as(structure, filled), list(flat))
+        filled = [None if spec is None else next(flat) for spec in [*specs, *fixed]]
+        more = filled[count : len(specs)]
+        arguments = tf.nest.pack_sequence_as([*free, weights], filled[:count] + filled[len(specs) :])
+        return work(step, reverse, *arguments, more)
 
-    signature = [spec for spec in [*specs, *rest] if spec is not None]
-    return tf.function(run, input_signature=signature, jit_compile=True, autograph=False)
+    signature = [spec for spec in [*specs, *fixed] if spec is not None]
+    return tf.function(run, input_signature=signature, jit_compile=compiled or None, autograph=False)
 
 
 def _free(shape, batch):
@@ -187,9 +200,7 @@ def _undone(step, reverse, x, states, keep, constants, masks, weights, more):
         outputs, *rest = _learnt(step, reverse, x, states, keep, constants, masks, weights, None)
         kept = [outputs, *rest[count:]]
     outer = [t for t in (x, kernel, bias, gain) if t is not None]
-    with tf.GradientTape() as tape:
-        tape.watch(outer)
-        inputs = projected(x, masks, kernel, bias, gain)
+    inputs = projected(x, masks, kernel, bias, gain)
     every, kept = kept[:count], kept[count:]
     if not step.retreat:
         *kept, inputs_read = kept
@@ -207,9 +218,25 @@ def _undone(step, reverse, x, states, keep, constants, masks, weights, more):
         d_outputs,
         d_last,
     )
-    d_x, *d_outer = tape.gradient(inputs, outer, d_inputs)
+    d_x, *d_outer = _gradients(inputs, outer, [d_inputs])
     d_biases = [d for d, b in zip(d_biases, biases) if b is not None]
     return [d_x, *d_first, *d_outer, *d_parameters, *d_matrices, *d_biases]
+
+
+def _twice(step, reverse, x, states, keep, constants, masks, weights, more):
+    """`gradient_of_gradient` of x, states and weights. `more` is what comes from upstream of either gradient."""
+    varied = [x, states, weights]
+    count = 1 + len(states)
+
+    def function(*given):
+        given = iter(given)
+        filled = [None if t is None else next(given) for t in tf.nest.flatten(varied)]
+        x, states, weights = tf.nest.pack_sequence_as(varied, filled)
+        outputs, last = plain(step, x, states, keep, constants, masks, weights, reverse)
+        return [outputs, *last]
+
+    given = [t for t in tf.nest.flatten(varied) if t is not None]
+    return gradient_of_gradient(function, given, more[:count], more[count:])
 
 
 def padded_steps(steps):
@@ -346,17 +373,15 @@ def _undo(step, x, kept, states, constants, parameters, back, d_states):
         d_operand = back(0, d_product)
         d_output = d_operand if d_states[0] is None else d_states[0] + d_operand
         return d_x, [d_product], [d_output, *d_states[1:]], []
+    # In the loop's own graph, where gradients are sought.
+    x, *rest = [tf.identity(t) for t in [x, *kept, *states, *parameters]]
+    kept, rest = rest[: len(kept)], rest[len(kept) :]
+    states, parameters = rest[: len(states)], rest[len(states) :]
     sources = [x, *kept, *states, *parameters]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        new = step.advance(x, kept, states, [*constants, *parameters])
-    total = list(tape.gradient(new, sources, d_states, unconnected_gradients="zero"))
+    total = _gradients(step.advance(x, kept, states, [*constants, *parameters]), sources, d_states)
     for i in reversed(range(len(kept))):
-        with tf.GradientTape() as tape:
-            tape.watch(sources)
-            operand = step.operands[i](x, kept[:i], states, constants)
-        more = tape.gradient(operand, sources, back(i, total[1 + i]))
-        total = [a if b is None else a + b for a, b in zip(total, more)]
+        more = _gradients(step.operands[i](x, kept[:i], states, constants), sources, [back(i, total[1 + i])])
+        total = [a + b for a, b in zip(total, more)]
     a, b = 1 + len(kept), 1 + len(kept) + len(states)
     return total[0], total[1:a], total[a:b], total[b:]
 

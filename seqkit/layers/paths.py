@@ -12,7 +12,7 @@ unknown steps has none; with all shapes known, tracing while an export is writte
 `tf.saved_model.save`) is noticed and takes "graph" by itself. Whoever traces a `tf.function` with known shapes that is exported
 *later* does it under `with portable():`, since what was traced is not traced again.
 
-Convention: what is held or seen belongs to the thread that called `only`, `watched` or `taken`. Left out: the loops (`loop.py`).
+Convention: what is held or seen belongs to the thread that called `only`, `watched` or `taken`. Left out: `loop.py`.
 """
 
 import contextlib

@@ -31,7 +31,7 @@ def run(whole, x, states, lengths, constants, masks, weights, reverse):
     """Outputs `(steps, batch, units)` and last states of `whole` over all rows, in groups where that is worth it.
 
     Args:
-        whole: function `(x, states, keep, constants, masks, weights, reverse) -> (outputs, last states)`, of any steps and rows.
+        whole: function `(x, states, keep, constants, masks, weights, reverse) -> (outputs, last states)`, of any shape.
         x: `(steps, batch, width)`.
         states, constants, masks: lists of `(batch, units or width)`.
         lengths: `(batch,)` int.
