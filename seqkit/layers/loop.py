@@ -56,8 +56,9 @@ def fused(step, x, states, keep, constants, masks, weights, reverse, training):
     Args:
         training: whether to keep what the gradient needs. A gradient taken all the same costs one more forward pass.
     """
-    steps, batch, true, count = x.shape[0], x.shape[1], tf.shape(x)[0], len(states)
+    steps, batch, count = x.shape[0], x.shape[1], len(states)
     if steps is None:
+        true = tf.shape(x)[0]
         x, keep = padded(x, keep)
     varied = [x, states, weights]
 
@@ -82,6 +83,8 @@ def fused(step, x, states, keep, constants, masks, weights, reverse, training):
 
     given = [tf.convert_to_tensor(t) for t in tf.nest.flatten(varied) if t is not None]
     outputs, *last = differentiated(forwards, backwards, twice)(*given)
+    if tf.executing_eagerly():  # where shapes are known, and every op costs
+        return outputs, last
     if steps is None:
         outputs = outputs[:true]
     last = [tf.ensure_shape(s, [batch, s.shape[-1]]) for s in last]
@@ -144,7 +147,8 @@ def _program(work, step, arguments, more, reverse, batch, compiled=True):
     given = [t for t in flat + fixed if t is not None]
     if not compiled:
         return traced(*given)
-    return [tf.stop_gradient(t) for t in traced(*[tf.stop_gradient(t) for t in given])]
+    found = traced(*[tf.stop_gradient(t) for t in given])
+    return found if tf.executing_eagerly() else [tf.stop_gradient(t) for t in found]
 
 
 @cache

@@ -48,6 +48,47 @@ def test_a_row_alone_without_padding_answers_as_in_the_batch(name):
     np.testing.assert_allclose(together[1], alone[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_masks_say_what_lengths_do_and_holes_besides(name):
+    layer, true = made(name), np.arange(5) < LENGTHS[:, None]
+    truth = layer(QUERIES[:, 0], VALUES, lengths=LENGTHS)
+    np.testing.assert_array_equal(layer(QUERIES[:, 0], VALUES, mask=true), truth)
+    np.testing.assert_array_equal(layer(QUERIES[:, 0], VALUES, mask=[None, true]), truth)
+    np.testing.assert_array_equal(layer(QUERIES[:, 0], VALUES, values_mask=true), truth)
+    holes = np.array([[0, 1, 1, 0, 1]] * 3, bool)
+    _, weights = layer(QUERIES[:, 0], VALUES, lengths=LENGTHS, mask=holes, return_weights=True)
+    np.testing.assert_array_equal(weights.numpy() > 0, holes & true)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_masks_that_values_carry_are_read_so_that_padding_changes_nothing(name):
+    """`Embedding(mask_zero=True)` and `Masking`, eagerly and in a functional model, with a recurrent layer between."""
+    layer, embedding, encoder = made(name), keras.layers.Embedding(9, 6, mask_zero=True), layers.LSTM(6, return_sequences=True)
+    ids = np.array([[3, 5, 0, 0, 0], [1, 2, 3, 4, 5]])
+    short = layer(QUERIES[:1, 0], encoder(embedding(ids[:1, :2])))
+    np.testing.assert_allclose(layer(QUERIES[:2, 0], encoder(embedding(ids)))[:1], short, atol=1e-6)
+    given, query = keras.Input((None,), dtype="int32"), keras.Input((4,))
+    model = keras.Model([query, given], layer(query, encoder(embedding(given)), return_weights=True))
+    context, weights = model([QUERIES[:2, 0], ids])
+    np.testing.assert_allclose(context[:1], short, atol=1e-6)
+    np.testing.assert_array_equal(weights[0, 2:], 0)
+    padded = np.pad(VALUES[:, :2], [(0, 0), (0, 3), (0, 0)])
+    masked = layer(QUERIES[:, 0], keras.layers.Masking()(padded))
+    np.testing.assert_allclose(masked, layer(QUERIES[:, 0], VALUES[:, :2]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["additive", "multiplicative"])
+def test_a_masked_query_gets_nothing_and_its_mask_goes_on(name):
+    layer, queries = made(name), QUERIES.copy()
+    queries[0, 1] = 0
+    answer = layer(keras.layers.Masking()(queries), VALUES)
+    np.testing.assert_array_equal(answer[0, 1], 0)
+    np.testing.assert_array_equal(answer._keras_mask, [[1, 0], [1, 1], [1, 1]])
+    given = layer(queries, VALUES, mask=[np.array([[1, 0], [1, 1], [1, 1]], bool), None])
+    np.testing.assert_array_equal(given, answer)
+    np.testing.assert_allclose(answer[1:], layer(QUERIES, VALUES)[1:], atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["additive", "multiplicative"])
 def test_queries_do_not_see_each_other(name):
     layer = made(name)
@@ -118,6 +159,10 @@ def test_bad_input_is_refused_by_what_was_received(name):
         layer(QUERIES[0, 0], VALUES)
     with pytest.raises(ValueError, match="row 0 has 6"):
         layer(QUERIES[:, 0], VALUES, lengths=np.array([6, 1, 1]))
+    with pytest.raises(ValueError, match="mask of values must be.*\\(3, 2, 5\\)"):
+        layer(QUERIES[:, 0], VALUES, mask=np.ones((3, 2, 5), bool))
+    with pytest.raises(ValueError, match="Received: 3 masks"):
+        layer(QUERIES[:, 0], VALUES, mask=[None, None, None])
     with pytest.raises(ValueError, match="width=4"):
         layers.LocationAttention(5, width=4)
     if name == "location":
