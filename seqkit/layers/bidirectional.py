@@ -20,6 +20,7 @@ class Bidirectional(keras.layers.Bidirectional):
     Call arguments:
         sequences, initial_state, mask, training: as in Keras.
         lengths: `(batch,)` int, 0 <= length <= steps, the true steps of each row. With a mask, both hold.
+        sequences_mask: as of `LSTM`, filled in by Keras.
 
     Returns:
         As Keras. With `return_sequences`, outputs on padded steps are zero.
@@ -28,6 +29,6 @@ class Bidirectional(keras.layers.Bidirectional):
         ValueError: lengths not `(batch,)` integers, negative, or over the steps.
     """
 
-    def call(self, sequences, initial_state=None, mask=None, training=None, lengths=None):
-        rows = known.rows(lengths, mask, sequences)
+    def call(self, sequences, initial_state=None, mask=None, training=None, lengths=None, sequences_mask=None):
+        rows = known.rows(lengths, sequences_mask if mask is None else mask, sequences)
         return super().call(sequences, initial_state=initial_state, mask=rows, training=training)

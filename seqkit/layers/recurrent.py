@@ -12,6 +12,7 @@ end. A call writes nothing on the layer, so that threads may share one, but for 
 loop runs (`paths.py`), the loops (`loop.py`), the equations (`steps.py`), both directions at once (`bidirectional.py`).
 """
 
+import contextlib
 import functools
 
 import keras
@@ -37,11 +38,12 @@ def _with_lengths(layer):
         _check(self)
 
     def build(self, sequences_shape, initial_state_shape=None):
-        keras_layer.build(self, sequences_shape, initial_state_shape)
+        with _buildable(self.cell):
+            keras_layer.build(self, sequences_shape, initial_state_shape)
         self.norm_gains, self.norm_state = _norms(self)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False, lengths=None):
-        rows = known.rows(lengths, mask, sequences)
+    def call(self, sequences, initial_state=None, mask=None, training=False, lengths=None, sequences_mask=None):
+        rows = known.rows(lengths, sequences_mask if mask is None else mask, sequences)
         return keras_layer.call(self, sequences, initial_state=initial_state, mask=rows, training=training)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -92,6 +94,8 @@ class LSTM(keras.layers.LSTM):
         training: whether dropout applies. It also keeps what the gradient needs: a gradient taken without it is the same, at
             one more forward pass.
         lengths: `(batch,)` int, 0 <= length <= steps, the true steps of each row. With a mask, both hold.
+        sequences_mask: filled in by Keras with the mask that sequences carry, where a call has lengths or initial states too:
+            there Keras's own layers lose it.
 
     Returns:
         As Keras: `(batch, units)`, or `(batch, steps, units)` with `return_sequences`; with `return_state` a tuple
@@ -133,6 +137,18 @@ def _check(layer):
         raise ValueError("layer_norm needs reset_after=True. Received: layer_norm=True, reset_after=False")
 
 
+@contextlib.contextmanager
+def _buildable(cell):
+    """Draw the recurrent weights of a bfloat16 cell in float32: TensorFlow has no orthogonal ones in bfloat16."""
+    given = cell.recurrent_initializer
+    if cell.variable_dtype == "bfloat16":
+        cell.recurrent_initializer = lambda shape, dtype=None: ops.cast(given(shape, dtype="float32"), dtype)
+    try:
+        yield
+    finally:
+        cell.recurrent_initializer = given
+
+
 def _norms(layer):
     """The weights of layer normalisation, `(gains, those of an LSTM's cell state)`, None where there are none."""
     if not layer.layer_norm:
@@ -158,6 +174,7 @@ def _loop(layer, theirs, sequences, initial_state, rows, training):
     if path in ("keras", "cudnn"):
         run = _cudnn if path == "cudnn" else _kerass
         return run(layer, theirs, sequences, initial_state, mask, training)
+    sequences = ops.cast(sequences, cell.compute_dtype)  # which a policy by path may have set apart from the layer's
     states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
     dropped = bool(training) and 0 < cell.recurrent_dropout < 1
     masks = _drawn(cell, sequences[:, 0, :], cell.dropout) if training and 0 < cell.dropout < 1 else []
@@ -211,19 +228,23 @@ def _step(layer, dropped):
 def _weights(layer, dropped, training):
     """(kernel, input bias or None, input gain or None, [step parameters], [recurrent matrices], [their biases or None])."""
     cell = layer.cell
-    kernel, matrix = ops.convert_to_tensor(cell.kernel), ops.convert_to_tensor(cell.recurrent_kernel)
-    bias, recurrent = None if cell.bias is None else ops.convert_to_tensor(cell.bias), None
+
+    def read(variable):
+        return ops.convert_to_tensor(variable, cell.compute_dtype)
+
+    kernel, matrix = read(cell.kernel), read(cell.recurrent_kernel)
+    bias, recurrent = None if cell.bias is None else read(cell.bias), None
     if bias is not None and len(bias.shape) == 2:
         bias, recurrent = bias[0], bias[1]
     if training and layer.weight_drop:
         matrix = keras.random.dropout(matrix, layer.weight_drop, seed=cell.seed_generator)
     gain, parameters = None, []
     if layer.layer_norm:
-        gains = ops.convert_to_tensor(layer.norm_gains)
+        gains = read(layer.norm_gains)
         shift = ops.zeros_like(gains[1]) if recurrent is None else recurrent
         gain, parameters, recurrent = gains[0], [gains[1], shift], None
         if layer.norm_state is not None:
-            parameters += [ops.convert_to_tensor(layer.norm_state)[0], ops.convert_to_tensor(layer.norm_state)[1]]
+            parameters += list(ops.unstack(read(layer.norm_state)))
     count = matrix.shape[1] // cell.units
     if dropped and count > 1:
         biases = [None] * count if recurrent is None else list(ops.split(recurrent, count))
