@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "analyze_sentiment": "seqkit.presets",
     "build": "seqkit.tasks",
-    "models": "seqkit.presets",
+    "models": "seqkit.serving.saved",
     "pipeline": "seqkit.presets",
     "read_handwriting": "seqkit.presets",
     "split_lines": "seqkit.data.pages",

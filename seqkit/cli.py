@@ -1,51 +1,91 @@
-"""The command line: `seqkit sentiment | handwriting | train | evaluate | export | check | models`.
+"""The command line: `seqkit sentiment | handwriting | strokes | train | evaluate | export | check | models`.
 
 Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
-it came from.
+it came from. Ctrl-C is 130. Text that comes in is UTF-8, or of the `--encoding` that is named; JSON that goes out is UTF-8.
+What is slow to load (TensorFlow, the tables of rich) is loaded where it is used, so that help comes at once.
 """
 
+import ast
+import codecs
 import contextlib
 import dataclasses
+import functools
+import io
 import json
 import os
+import re
+import signal
 import sys
+import typing
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 import seqkit
+
+_COLOURS = {"positive": "green", "negative": "red"}  # of what a table shows
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_BOMS = {  # in this order, for UTF-32's begins with UTF-16's
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# What is meant as a file's name: one word with a separator or an ending; or a way, or an ending of text, whatever is between.
+_NAME = re.compile(
+    r"\S*\w[/\\]\S*|\S*[/\\]\w\S*|\S*\.(?=\w*[A-Za-z])\w{1,5}|(/|\./|\.\./|~/).*|.*\.(txt|tsv|csv|jsonl)", re.DOTALL
+)
 
 
 class _Commands(click.Group):
     """Turns errors into one line on stderr, unless `--debug` asks for all of it."""
 
     def main(self, *arguments, **settings):
+        if sys.stdout is None:
+            self._fail("Standard output is closed; there is nowhere to write answers to.")
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="replace")  # a terminal that has no é shows ?
         try:
             status = super().main(*arguments, **{**settings, "standalone_mode": False})
+            sys.stdout.flush()
         except click.ClickException as error:
             self._fail(f"{error.format_message()} Try 'seqkit --help'.")
-        except click.Abort:
-            sys.exit(130)
+        except (click.Abort, KeyboardInterrupt):
+            self._leave(130)
+        except BrokenPipeError:
+            self._leave(0)
+        except OSError as error:
+            self._fail(f"Standard output cannot be written: {error.strerror or error}.")
         sys.exit(status or 0)
 
     def invoke(self, context):
         try:
-            super().invoke(context)
+            return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except BrokenPipeError:  # whoever reads the answers has had enough, such as `head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (ValueError, RuntimeError, OSError, ImportError, FloatingPointError) as error:
+            self._leave(0)
+        except Exception as error:
             if context.params["debug"]:
                 raise
-            self._fail(str(error))
+            if isinstance(error, OSError) and error.errno and error.filename is None:
+                self._fail(f"Standard output cannot be written: {error.strerror}.")
+            expected = isinstance(error, (ValueError, RuntimeError, OSError, ImportError, FloatingPointError, TypeError))
+            self._fail(str(error) if expected else f"{type(error).__name__}: {error} (--debug shows where)")
 
     def _fail(self, message):
-        click.echo(f"seqkit: {' '.join(message.split())}", err=True)
-        sys.exit(2)
+        click.echo(f"seqkit: {_printable(' '.join(message.split()))}", err=True)
+        self._leave(2)
+
+    def _leave(self, status):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # what could not be written is not tried again
+            stdout = sys.stdout.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+        sys.exit(status)
 
 
 @click.group(cls=_Commands, no_args_is_help=False)
@@ -55,91 +95,224 @@ def main(debug):
     """Recurrent pipelines for language and speech: ready to answer, to train and to serve."""
 
 
+def _answering(command):
+    """The options of a command that answers."""
+    for option in (
+        click.option("--batch-size", default=32, type=click.IntRange(1), help="Inputs answered at once."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines."),
+        click.option("--model", help="A bundled name, or a directory that was saved; the bundled one if left out."),
+    ):
+        command = option(command)
+    return command
+
+
+def _columns(*names):
+    """Options that say what the columns of a manifest are called, as the dict `columns`; None where none is given."""
+
+    def decorate(command):
+        @functools.wraps(command)
+        def with_columns(**settings):
+            columns = {name: settings.pop(name) for name in names}
+            columns = {name: column for name, column in columns.items() if column}
+            return command(**settings, columns={"columns": columns} if columns else {})
+
+        for name in reversed(names):
+            option = click.option(
+                f"--{name}", metavar="COLUMN", help=f"The manifest's column for `{name}`, where it has another name."
+            )
+            with_columns = option(with_columns)
+        return with_columns
+
+    return decorate
+
+
 @main.command()
 @click.argument("source")
-@click.option("--model", default="sentiment-analysis", help="A bundled name, or a directory that was saved.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-@click.option("--batch-size", default=32, type=click.IntRange(1), help="Texts answered at once.")
-def sentiment(source, model, as_json, batch_size):
+@click.option("--encoding", help="Of the text, such as latin-1; UTF-8 if left out, or what its byte order mark says.")
+@_answering
+def sentiment(source, encoding, **how):
     """Say whether text is negative, neutral or positive.
 
     SOURCE is a text, the name of a file with one text a line, or - for standard input.
     """
-    pipe = _quietly(lambda: seqkit.pipeline(model))
-    texts, answers = [], []
-    for text, answer in _answers(pipe, _texts(source), batch_size):
-        if as_json:
-            click.echo(json.dumps({"text": text, **dataclasses.asdict(answer)}, ensure_ascii=False))
-        else:
-            texts.append(text)
-            answers.append(answer)
-    if not as_json:
-        _print_labels(texts, answers)
+    _answer("sentiment-analysis", "text", ((text, text) for text in _texts(source, encoding)), **how)
 
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path())
-@click.option("--model", default="handwriting-recognition", help="A bundled name, or a directory that was saved.")
 @click.option("--pages", is_flag=True, help="Each picture holds several lines, one below the other.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-@click.option("--batch-size", default=16, type=click.IntRange(1), help="Lines read at once.")
-def handwriting(images, model, pages, as_json, batch_size):
+@_answering
+def handwriting(images, pages, **how):
     """Read lines of handwriting.
 
     IMAGES are files, each the picture of one line.
     """
-    pipe = _quietly(lambda: seqkit.pipeline(model))
-    names, lines = list(images), [Path(image) for image in images]
+    pairs = [(image, Path(image)) for image in images]
     if pages:
-        split = [(f"{image}:{place}", line) for image in lines for place, line in enumerate(seqkit.split_lines(image), 1)]
-        names, lines = [name for name, _ in split], [line for _, line in split]
-    answers = _quietly(lambda: pipe(lines, batch_size=batch_size))
-    if as_json:
-        for name, answer in zip(names, answers):
-            told = dataclasses.asdict(answer)
-            told["characters"] = [character._asdict() for character in answer.characters]
-            click.echo(json.dumps({"image": name, **told}, ensure_ascii=False))
-        return
-    table = Table("image", "score", "text")
-    for name, answer in zip(names, answers):
-        table.add_row(_shown(name), f"{answer.score:.2f}", _shown(answer.text))
-    Console().print(table)
+        split = ((image, seqkit.split_lines(path)) for image, path in pairs)
+        pairs = ((f"{image}:{place}", line) for image, lines in split for place, line in enumerate(lines, 1))
+    _answer("handwriting-recognition", "image", pairs, **how)
+
+
+@main.command()
+@click.argument("source")
+@_answering
+def strokes(source, **how):
+    """Say which digit was drawn.
+
+    SOURCE is the name of a file, or - for standard input: one JSON array of pen points a line, or one object with such
+    `points`.
+    """
+    lines = _lines(*_opened(source), None)
+    _answer("stroke-recognition", "drawing", ((str(line), _points(text, line)) for line, text in enumerate(lines, 1)), **how)
+
+
+def _points(text, line):
+    try:
+        points = json.loads(text)
+        return points["points"] if isinstance(points, dict) else points
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(
+            f"Line {line}: expected a JSON array of pen points, or an object with `points`; received {text!r:.80}."
+        ) from error
+
+
+def _answer(task, column, pairs, model, as_json, batch_size):
+    """Answers `(name, input)` pairs as they come, and prints each answer with the name, in `column`."""
+    pipe = _load(model, task)
+    names = []
+
+    def inputs():
+        for name, item in pairs:
+            names.append(name)
+            yield item
+
+    answers = iter(pipe(inputs(), batch_size=batch_size))
+    first = _quietly(lambda: next(answers, None))  # TensorFlow has more to say when it first runs
+    rows = []
+    while first is not None:
+        name = names.pop(0)
+        if as_json:
+            _print_json({column: name, **first.as_json()})
+        else:
+            rows.append({**first.as_row(), column: name})
+        first = next(answers, None)
+    if not as_json:
+        _print_table(rows)
 
 
 @main.command()
 @click.argument("task")
 @click.argument("examples", type=click.Path(exists=True))
 @click.option("--validation", type=click.Path(exists=True), help="Held-out examples.")
-@click.option("--output", required=True, type=click.Path(file_okay=False), help="Where the pipeline is saved.")
-@click.option("--run", "directory", type=click.Path(file_okay=False), help="Checkpoints and logs; goes on if broken.")
+@click.option("--output", required=True, help="Where the pipeline is saved.")
+@click.option("--run", "directory", help="Checkpoints and logs; goes on if broken.")
 @click.option("--watch-gradients", is_flag=True, help="Warn where gradients vanish or explode.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Such as units=64 or epochs=5; may be repeated.")
-def train(task, examples, validation, output, directory, watch_gradients, settings):
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Such as units=64, epochs=5 or labels=spam,ham; may be repeated.",
+)
+@_columns("text", "label", "image", "points")
+def train(task, examples, validation, output, directory, watch_gradients, settings, columns):
     """Train a pipeline on a manifest, and save it.
 
-    EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label` (for handwriting `image` and
-    `text`, for strokes `points` and `label`); for handwriting also a directory of .png and .gt.txt, of PAGE or ALTO XML, or
-    IAM's lines.txt.
+    EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label`; for handwriting `image` and
+    `text`, or a directory of .png and .gt.txt, of PAGE or ALTO XML, or IAM's lines.txt; for strokes a .jsonl with `points`
+    and `label`.
     """
+    from seqkit.serving import saved
+
+    saved.check_target(output)
+    if directory is not None:
+        _check_run(directory, output)
+    config, options = _quietly(lambda: _settings(task, settings))
+    pipe = _quietly(lambda: seqkit.build(task, **config))
+    try:
+        pipe.fit(examples, validation=validation, directory=directory, watch_gradients=watch_gradients, **options, **columns)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
+        kept = (
+            f"the same command goes on from the last checkpoint in {directory}"
+            if directory
+            else "without --run, nothing is kept"
+        )
+        click.echo(f"seqkit: Stopped; {kept}.", err=True)
+        raise click.Abort from None
+    try:
+        pipe.save(output)
+    except OSError as error:
+        kept = f" The same command with another --output saves what was trained in {directory}." if directory else ""
+        raise OSError(f"{error}{kept}") from error
+    click.echo(output)
+
+
+def _check_run(directory, output):
+    """Refuses a directory that a run could not be kept in."""
+    place = Path(directory)
+    if not directory or (place.exists() and not place.is_dir()):
+        raise ValueError(f"--run expects a directory; received {directory!r}.")
+    if place.resolve().is_relative_to(Path(output).resolve()):
+        raise ValueError(
+            f"--run {directory} lies in --output {output}, which holds the pipeline alone. Choose another directory."
+        )
+
+
+def _settings(task, settings):
+    """The `--set`s as the fields of the task's config, and as options of `fit`."""
+    from seqkit.tasks import task_named
+    from seqkit.training.loop import Options
+
+    fields = {field.name: field for kind in (Options, task_named(task).Config) for field in dataclasses.fields(kind)}
+    theirs = {field.name for field in dataclasses.fields(task_named(task).Config)}  # the seed too, which fit takes from there
     config, options = {}, {}
-    known = _quietly(_option_names)
     for setting in settings:
-        name, sign, value = setting.partition("=")
+        name, sign, text = setting.partition("=")
         if not sign:
             raise ValueError(f"--set expects NAME=VALUE; received {setting!r}.")
-        (options if name in known else config)[name] = _value(value)
-    pipe = _quietly(lambda: seqkit.build(task, **config))
-    pipe.fit(examples, validation=validation, directory=directory, watch_gradients=watch_gradients, **options)
-    pipe.save(output)
-    click.echo(output)
+        if name not in fields:
+            raise ValueError(f"There is no setting {name!r}; expected one of {', '.join(sorted(fields))}.")
+        (config if name in theirs else options)[name] = _value(text, fields[name])
+    Options(**options)
+    return config, options
+
+
+def _value(text, field):
+    """A setting as its field wants it: what JSON or Python writes so, or else text; `a,b` where it takes several."""
+    kinds = typing.get_args(field.type) or (field.type,)
+    value = _literal(text)
+    if tuple in kinds and value is not None and not isinstance(value, (list, tuple)):
+        several = (part.strip() for part in (value if isinstance(value, str) else text).split(","))
+        value = [
+            number if isinstance(number := _literal(part), (int, float)) and not isinstance(number, bool) else part
+            for part in several
+        ]
+    value = tuple(value) if isinstance(value, list) else value
+    value = text if str in kinds and not isinstance(value, kinds) else value
+    allowed = (*kinds, int) if float in kinds else kinds
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds)
+        raise ValueError(f"--set {field.name} expects {names}; received {text!r}.")
+    return value
+
+
+def _literal(text):
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return text
 
 
 @main.command()
 @click.argument("model")
 @click.argument("examples", type=click.Path(exists=True))
-def evaluate(model, examples):
+@_columns("text", "label", "image", "points")
+def evaluate(model, examples, columns):
     """Score a pipeline on a manifest; prints JSON."""
-    click.echo(json.dumps(_quietly(lambda: seqkit.pipeline(model)).evaluate(examples)))
+    pipe = _load(model)
+    _print_json(_quietly(lambda: pipe.evaluate(examples, **columns)))
 
 
 @main.command()
@@ -147,13 +320,15 @@ def evaluate(model, examples):
 @click.argument("directory", type=click.Path())
 def export(model, directory):
     """Write a SavedModel for TensorFlow Serving, and check it."""
-    click.echo(_quietly(lambda: seqkit.pipeline(model)).export(directory))
+    pipe = _load(model)
+    click.echo(_quietly(lambda: pipe.export(directory)))
 
 
 @main.command()
 @click.argument("sources", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all that was found, for machines.")
-def check(sources, as_json):
+@_columns("text", "label", "image", "points")
+def check(sources, as_json, columns):
     """Look over data before training; exit code 1 where training could not work.
 
     SOURCES are the sets, the one to train on first: manifests, directories of pictures with .gt.txt, PAGE or ALTO XML, or
@@ -161,66 +336,142 @@ def check(sources, as_json):
     """
     from seqkit.data.check import check
 
-    report = check(sources)
+    report = check(sources, **columns)
     if as_json:
-        click.echo(json.dumps({**dataclasses.asdict(report), "ready": report.ready}, ensure_ascii=False))
+        _print_json({**dataclasses.asdict(report), "ready": report.ready})
     else:
         _print_report(report)
+    sys.stdout.flush()
     sys.exit(0 if report.ready else 1)
 
 
 @main.command()
 def models():
     """List the pipelines that ship with seqkit."""
-    table = Table("name", "task", "size")
-    for name, directory in _quietly(lambda: seqkit.models()).items():
+    rows = []
+    for name, directory in seqkit.models().items():
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-        table.add_row(name, json.loads((directory / "config.json").read_text())["task"], f"{size / 1e6:.1f} MB")
-    Console().print(table)
+        task = json.loads((directory / "config.json").read_text(encoding="utf-8"))["task"]
+        rows.append({"name": name, "task": task, "size": f"{size / 1e6:.1f} MB"})
+    _print_table(rows)
 
 
-def _texts(source):
+def _load(model, task=None):
+    """The pipeline that `--model` names, or the bundled one of a task."""
+
+    def load():
+        from seqkit.presets import DEFAULTS
+
+        return seqkit.pipeline(model or seqkit.models()[DEFAULTS[task]])
+
+    return _quietly(load)
+
+
+def _texts(source, encoding):
     """The texts that SOURCE names; lines are read as they are needed."""
-    if source == "-":
-        return _lines(sys.stdin)
+    there = source == "-"
     with contextlib.suppress(OSError, ValueError):  # a text may be too long, or hold what no file name can
-        if Path(source).is_file():
-            return _lines(Path(source).open(encoding="utf-8", errors="replace"))
-    if not any(sign.isspace() for sign in source) and Path(source).suffix in (".txt", ".tsv", ".csv"):
+        there = there or (bool(source) and Path(source).exists())
+    if there:
+        return _lines(*_opened(source), encoding)
+    if _NAME.fullmatch(source):
         raise ValueError(f"There is no file {source!r}. To analyse these words as a text, pass them on standard input.")
+    with contextlib.suppress(UnicodeEncodeError):
+        return iter([_decoded(os.fsencode(source), encoding, "The text")])
     return iter([source])
 
 
-def _lines(file):
-    with file:
-        for line in file:
-            yield line.rstrip("\r\n")
+def _opened(source):
+    """A file of bytes, and what it is called."""
+    if source != "-":
+        return Path(source).open("rb"), source
+    if sys.stdin is None:
+        raise ValueError("Standard input is closed; there is nothing to read.")
+    return sys.stdin.buffer, "Standard input"
 
 
-def _answers(pipe, texts, batch_size):
-    """Pairs each text with its answer, as they come."""
-    kept = []
+def _lines(file, name, encoding):
+    """Yields the lines of a file. In UTF-8, and most others, a line's end is one byte, so each is decoded on its own."""
+    with file if hasattr(file, "peek") else io.BufferedReader(file) as file:
+        mark = next((mark for mark in _BOMS if file.peek(4).startswith(mark)), None)
+        if mark == codecs.BOM_UTF8 and encoding in (None, "utf-8", "UTF-8", "utf8"):
+            file.read(len(mark))
+        elif mark and encoding is None:
+            encoding = _BOMS[mark]
+        if _line_end(encoding or "utf-8") != b"\n":
+            yield from _whole(file, name, encoding)
+            return
+        for line, content in enumerate(file, 1):
+            text = _decoded(content, encoding, f"{name}, line {line}")
+            yield from text.removesuffix("\n").removesuffix("\r").split("\r")
 
-    def read():
-        for text in texts:
-            kept.append(text)
-            yield text
 
-    for answer in pipe(read(), batch_size=batch_size):
-        yield kept.pop(0), answer
+def _whole(file, name, encoding):
+    read = 0
+    try:
+        with io.TextIOWrapper(file, encoding=encoding) as text:
+            for content in text:
+                read += 1
+                yield content.rstrip("\n")
+    except UnicodeError as error:
+        raise ValueError(f"{name}, after line {read}: expected text in {encoding} ({error}).") from error
 
 
-def _print_labels(texts, answers):
-    table = Table("label", "score", "text")
-    for text, answer in zip(texts, answers):
-        colour = {"positive": "green", "negative": "red"}.get(answer.label, "default")
-        table.add_row(Text(answer.label, colour), f"{answer.score:.2f}", _shown(text))
-    Console().print(table)
+def _line_end(encoding):
+    """How a line ends in an encoding; ValueError for one that does not exist."""
+    try:
+        return "\n".encode(encoding)
+    except LookupError:
+        raise ValueError(f"There is no encoding {encoding!r}; expected one such as utf-8, latin-1, cp1252 or utf-16.") from None
+
+
+def _decoded(content, encoding, place):
+    """Bytes as text; ValueError for those that are not of the encoding."""
+    if encoding is None and b"\0" in content:
+        raise ValueError(
+            f"{place}, byte {content.index(0) + 1}: expected text in UTF-8, received a byte 0, as UTF-16 without a byte order "
+            "mark has. Name its encoding, such as --encoding utf-16-le."
+        )
+    try:
+        return content.decode(encoding or "utf-8")
+    except UnicodeError as error:
+        at = getattr(error, "start", 0)
+        raise ValueError(
+            f"{place}, byte {at + 1}: expected text in {encoding or 'UTF-8'}, received the byte 0x{content[at]:02x}. "
+            "Name its encoding, such as --encoding latin-1."
+        ) from error
+
+
+def _print_json(value):
+    # As bytes: JSON is UTF-8 whatever the terminal is, and a lone surrogate, which is no character, U+FFFD.
+    text = _SURROGATES.sub("\ufffd", json.dumps(value, ensure_ascii=False))
+    click.echo(text.encode())
+
+
+def _print_table(rows):
+    from rich.table import Table
+    from rich.text import Text
+
+    if rows:
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*(Text(_shown(cell), _COLOURS.get(cell, "")) for cell in row.values()))
+        _print(table)
+
+
+def _print(*lines, **settings):
+    from rich.console import Console
+
+    console = Console(**settings)
+    with console.capture() as drawn:
+        for line in lines:
+            console.print(line)
+    click.echo(drawn.get(), nl=False)  # which, unlike rich, says where writing fails
 
 
 def _shown(text):
-    """A text as a table shows it: not too long, and not as markup."""
-    return Text(_printable(text if len(text) <= 200 else f"{text[:200]}…"))
+    """A text as a table shows it: not too long."""
+    return _printable(text if len(text) <= 200 else f"{text[:200]}…")
 
 
 def _printable(text):
@@ -228,35 +479,29 @@ def _printable(text):
 
 
 def _print_report(report):
-    console = Console(soft_wrap=True, highlight=False)
-    for name, about in report.sets.items():
-        console.print(Text(_printable(f"{name}: {about}")))
+    from rich.text import Text
+
+    lines = [Text(_printable(f"{name}: {about}")) for name, about in report.sets.items()]
     for finding in report.findings:
         colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "cyan")
         shown = _printable("; ".join(item.rstrip(".") for item in finding.items[:3]) + ("; …" if finding.items[3:] else ""))
-        said = f" {finding.kind} ({len(finding.items):,}): {shown}\n    {finding.advice}"
-        console.print(Text.assemble((finding.severity, colour), said))
+        lines.append(
+            Text.assemble(
+                (finding.severity, colour), f" {finding.kind} ({len(finding.items):,}): {shown}\n    {finding.advice}"
+            )
+        )
     errors = [finding.kind for finding in report.findings if finding.severity == "error"]
-    console.print(f"Not ready to train: {', '.join(errors)}." if errors else "Ready to train.")
-
-
-def _option_names():
-    from seqkit.training.loop import Options
-
-    return {field.name for field in dataclasses.fields(Options)}
-
-
-def _value(text):
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    lines.append(f"Not ready to train: {', '.join(errors)}." if errors else "Ready to train.")
+    _print(*lines, soft_wrap=True, highlight=False)
 
 
 def _quietly(load):
-    """Runs what loads TensorFlow without the lines it writes to stderr while it starts, which no setting stops."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    kept = os.dup(2)
+    """Runs what starts TensorFlow without the lines it writes to stderr then, which no setting stops."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed: quiet it is
+        return load()
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:

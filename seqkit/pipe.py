@@ -18,6 +18,7 @@ from seqkit.data.manifests import read_examples
 from seqkit.layers import portable
 from seqkit.results import explain_words
 from seqkit.serving import export, saved
+from seqkit.serving.forks import check_process
 from seqkit.training import loop
 from seqkit.training.model import SequenceModel
 
@@ -42,6 +43,7 @@ class Pipeline:
             self._build(assets)
 
     def _build(self, assets):
+        check_process()
         with _seeded(self.config.seed):
             self.frontend, encoder, head = self.task.build(self.config, assets)
             self.model = SequenceModel(encoder, head)
@@ -255,6 +257,7 @@ class Pipeline:
         Raises:
             ValueError: an example, an option or the directory does not fit; nothing has been trained then.
         """
+        check_process()
         options = self._options(options)
         examples = self._read(examples)
         validation = None if validation is None else self._read(validation)
@@ -305,7 +308,12 @@ class Pipeline:
     def export(self, directory):
         """Writes a SavedModel that answers as this pipeline does, and checks that it does: see `export.export`."""
         self._check_built()
-        return export.export(self.model, self.frontend, self.answer, directory, self.task.SAMPLES)
+        forms = getattr(self.frontend, "signatures", {"serving_default": self.frontend.signature})
+        batches = {"serving_default": self.frontend.collate(list(self.task.SAMPLES))}
+        if hasattr(self.frontend, "otherwise"):
+            batches |= self.frontend.otherwise(batches["serving_default"])
+        signatures = {name: (self.answer, form, batches[name]) for name, form in forms.items()}
+        return export.export(self.model, self.frontend, signatures, directory)
 
     def save(self, directory, card="", half=False):
         """Writes the pipeline as a directory that `seqkit.pipeline(directory)` loads.
@@ -317,7 +325,8 @@ class Pipeline:
         """
         self._check_built()
         config = dataclasses.asdict(self.config)
-        saved.write(directory, self.task.NAME, config, self.assets, self.model.save_weights, card, half)
+        room = sum(weight.numpy().nbytes + 4096 for weight in self.model.weights)
+        saved.write(directory, self.task.NAME, config, self.assets, self.model.save_weights, card, half, room)
 
     def _read(self, examples):
         (name,) = self.task.INPUTS
@@ -339,6 +348,7 @@ class Pipeline:
             raise TypeError(f"A {self.task.NAME} pipeline has no {what}.")
 
     def _check_built(self, first="fit(examples)"):
+        check_process()
         if self.assets is None:
             raise RuntimeError(f"This {self.task.NAME} pipeline is not trained yet: call {first} first.")
 

@@ -1,7 +1,7 @@
 """What pipelines answer: small frozen dataclasses. Their field names are the exported signature's output names."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,14 @@ class Label:
     def top_k(self, k):
         """The `k` most probable labels with their probabilities, best first."""
         return sorted(self.scores.items(), key=lambda item: -item[1])[:k]
+
+    def as_row(self):
+        """What a table shows of it: dict of column -> text."""
+        return {"label": str(self.label), "score": f"{self.score:.2f}"}
+
+    def as_json(self):
+        """All of it, as a dict that JSON takes."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,14 @@ class Transcript:
     score: float
     characters: list[Character]
     alternatives: list[tuple[str, float]]
+
+    def as_row(self):
+        """What a table shows of it: dict of column -> text."""
+        return {"score": f"{self.score:.2f}", "text": self.text}
+
+    def as_json(self):
+        """All of it, as a dict that JSON takes; each character is one too."""
+        return {**asdict(self), "characters": [character._asdict() for character in self.characters]}
 
     def plot(self, image=None):
         """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.

@@ -1,12 +1,19 @@
 """Loading: what is found, and what is refused by name."""
 
+import functools
 import json
+import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import keras
 import pytest
-from cases import SENTIMENT
+from cases import SENTIMENT, STROKES
 
 import seqkit
+from seqkit import presets
 
 
 @pytest.fixture
@@ -27,18 +34,6 @@ def test_a_saved_pipeline_is_four_things(saved):
     assert (saved / "CARD.md").read_text() == "# Trained on nothing"
 
 
-def test_saving_again_replaces_a_pipeline_and_nothing_else(saved, tmp_path):
-    (saved / "CARD.md").write_text("old")
-    SENTIMENT.pipe.save(saved)
-    assert (saved / "CARD.md").read_text() == ""
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(FileExistsError, match="not a pipeline"):
-        SENTIMENT.pipe.save(tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "saved"]
-
-
 def test_half_precision_halves_the_weights_and_hardly_moves_the_scores(tmp_path):
     SENTIMENT.pipe.save(tmp_path / "half", half=True)
     half = seqkit.pipeline(tmp_path / "half")
@@ -47,10 +42,10 @@ def test_half_precision_halves_the_weights_and_hardly_moves_the_scores(tmp_path)
     assert (half.model.dtype, half.model.head.dense.kernel.dtype) == ("float32", "float32")
 
 
-@pytest.mark.parametrize("other", [1, 3])
-def test_another_format_is_refused(saved, other):
+@pytest.mark.parametrize("other, advice", [(1, "Train and save it again"), (3, "Upgrade seqkit"), ("2", "Train")])
+def test_another_format_is_refused(saved, other, advice):
     change(saved, format=other)
-    with pytest.raises(ValueError, match=f"has format {other}; this version of seqkit reads format 2"):
+    with pytest.raises(ValueError, match=f"has format {other!r}; this version of seqkit reads format 2. {advice}"):
         seqkit.pipeline(saved)
 
 
@@ -67,9 +62,12 @@ def test_an_unknown_setting_is_refused(saved):
         seqkit.pipeline(saved)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 2, "task": "sentiment-analysis"}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"{}", b"\xff", b'{"format": 2, "task": "strokes"}', b'{"format": 2, "task": "", "config": 1}'],
+)
 def test_a_damaged_config_is_refused(saved, content):
-    (saved / "config.json").write_text(content)
+    (saved / "config.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"config\.json is damaged"):
         seqkit.pipeline(saved)
 
@@ -78,7 +76,7 @@ def test_damaged_or_other_weights_are_refused(saved, tmp_path):
     whole = (saved / "model.weights.h5").read_bytes()
     for content in (b"", b"no hdf5", whole[: len(whole) // 2]):
         (saved / "model.weights.h5").write_bytes(content)
-        with pytest.raises(ValueError, match=r"model\.weights\.h5 does not hold this pipeline's weights"):
+        with pytest.raises(ValueError, match=r"model\.weights\.h5 is damaged.*(truncated|signature not found)"):
             seqkit.pipeline(saved)
     other = SENTIMENT.build(units=6)
     other.learn(SENTIMENT.examples)
@@ -88,11 +86,11 @@ def test_damaged_or_other_weights_are_refused(saved, tmp_path):
         seqkit.pipeline(saved)
 
 
-@pytest.mark.parametrize("missing", ["model.weights.h5", "assets/sentencepiece.model", "assets"])
+@pytest.mark.parametrize("missing", ["model.weights.h5", "assets/sentencepiece.model", "assets/ngrams.npz", "assets"])
 def test_missing_parts_are_named(saved, missing):
     path = saved / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(ValueError, match=missing.split("/")[-1].split(".")[0]):
+    with pytest.raises(ValueError, match=f"saved cannot be loaded: {missing.rstrip('/')}.* is missing"):
         seqkit.pipeline(saved)
 
 
@@ -100,8 +98,46 @@ def test_missing_parts_are_named(saved, missing):
 def test_damaged_assets_are_refused(saved, asset):
     path = saved / "assets" / asset
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match="assets does not hold what sentiment-analysis needs"):
+    with pytest.raises(ValueError, match=rf"saved cannot be loaded \(.*The last file read was assets/{asset}"):
         seqkit.pipeline(saved)
+
+
+def test_other_settings_of_keras_are_not_called_damage(saved, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(
+        ValueError, match=r"cannot be loaded .*Pipelines run on TensorFlow; Keras is set to 'jax'[^.]*\."
+    ) as caught:
+        seqkit.pipeline(saved)
+    assert "assets" not in str(caught.value)
+
+
+def test_a_directory_without_a_pipeline_says_what_it_lacks(tmp_path):
+    with pytest.raises(ValueError, match=f"The directory '{tmp_path}' has no config.json"):
+        seqkit.pipeline(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sentiment-analysis", "sentiment", "sentiment-en"])
+def test_a_directory_named_like_a_bundled_pipeline_is_said(saved, name, tmp_path, monkeypatch):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    bundled = seqkit.pipeline(name)  # a folder of that name without a pipeline in it is none
+    shutil.copytree(saved, tmp_path / name, dirs_exist_ok=True)
+    with pytest.raises(ValueError, match=f"ships with seqkit, and a directory here.*say './{name}'; for the other") as caught:
+        seqkit.pipeline(name)
+    (other,) = re.findall("for the other, '(.*)'", str(caught.value))
+    assert seqkit.pipeline(other).config == bundled.config
+    for directory in (f"./{name}", f"{name}/", Path(name), tmp_path / name):
+        assert seqkit.pipeline(directory).config == SENTIMENT.pipe.config
+    assert seqkit.analyze_sentiment("good").scores.keys() == {"negative", "neutral", "positive"}
+
+
+def test_threads_share_one_pipeline(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(presets, "_load", lambda directory: loaded.append(time.sleep(0.2)) or STROKES.pipe)
+    monkeypatch.setattr(presets, "_kept", functools.cache(presets._kept.__wrapped__))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(seqkit.analyze_sentiment, STROKES.inputs[:1] * 8))
+    assert len(loaded) == 1 and answers == [STROKES.pipe(STROKES.inputs[0])] * 8
 
 
 @pytest.mark.parametrize("name, value", [("units", "many"), ("units", 0), ("vocabulary", 70_000), ("depth", 1.5)])

@@ -86,6 +86,15 @@ class ImageFrontend(tf.Module):
             batch[place] = source
         return {"image_bytes": batch}
 
+    def otherwise(self, batch):
+        """A collated batch in the form of each other signature: `{"pixels": {"pixels": ..., "sizes": ...}}`."""
+        pictures = [np.asarray(Image.open(io.BytesIO(source)).convert("RGB")) for source in batch["image_bytes"]]
+        sizes = np.array([picture.shape[:2] for picture in pictures], np.int32)
+        pixels = np.zeros((len(pictures), *sizes.max(axis=0), 3), np.uint8)
+        for place, picture in zip(pixels, pictures):
+            place[: picture.shape[0], : picture.shape[1]] = picture
+        return {"pixels": {"pixels": pixels, "sizes": sizes}}
+
     def sizes(self, batch):
         """Roughly how many steps each row of a collated batch makes, for grouping like ones: from the files' headers."""
         shapes = (Image.open(io.BytesIO(source), formats=FORMATS).size for source in batch["image_bytes"])

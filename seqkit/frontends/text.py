@@ -4,8 +4,12 @@ Convention: text is UTF-8; bytes that are not become U+FFFD, NUL becomes a space
 reviews carry. Unicode normalisation (NFKC, case) belongs to the tokenizer's model. Texts are read whole, however long.
 """
 
+import re
+
 import numpy as np
 import tensorflow as tf
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class TextFrontend(tf.Module):
@@ -38,7 +42,7 @@ class TextFrontend(tf.Module):
                     f"Item {place}: expected a text (str, or bytes of UTF-8), received {type(item).__name__} {item!r:.80}."
                 )
             # A lone surrogate is no character; it is read as the replacement character, like broken UTF-8.
-            batch[place] = item.encode("utf-8", "replace") if isinstance(item, str) else bytes(item)
+            batch[place] = _SURROGATES.sub("\ufffd", item).encode() if isinstance(item, str) else bytes(item)
         return {"text": batch}
 
     def sizes(self, batch):

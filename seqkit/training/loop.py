@@ -88,7 +88,9 @@ def fit(
         The history: a list with one dict an epoch: epoch, loss, the metrics, seconds.
 
     Raises:
-        ValueError: `directory` holds another run.
+        ValueError: `directory` holds another run, or a damaged one.
+        RuntimeError: another process trains in it.
+        OSError: it cannot be written.
         FloatingPointError: the loss is no longer a number.
     """
     if options.agreement and not hasattr(model.head, "disagreement"):
@@ -98,9 +100,15 @@ def fit(
     examples = prepare(frontend, model.head, examples)
     if hasattr(model.head, "check_room"):
         model.head.check_room([target for _, target in examples], [model.encoder.frames(len(row)) for row, _ in examples])
-    if directory is not None:
-        directory = Path(directory)
-        runs.claim(directory, {"options": asdict(options), "examples": runs.digest(examples), "identity": identity})
+    with contextlib.ExitStack() as claim:
+        if directory is not None:
+            directory = Path(directory)
+            run = {"options": asdict(options), "examples": runs.digest(examples), "identity": identity}
+            claim.enter_context(runs.claimed(directory, run))
+        return _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
+
+
+def _fit(model, examples, options, evaluate, augment, directory, verbose, watch):
     lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
     batch_steps = options.batch_steps // 2 if options.agreement else options.batch_steps
     steps = len(order(lengths, batch_steps, options.seed, 0))
@@ -118,11 +126,11 @@ def fit(
     )
     manager = writer = None
     if directory is not None:
-        manager = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=1)
-        if manager.latest_checkpoint:
-            checkpoint.restore(manager.latest_checkpoint).assert_consumed()
+        manager, before = runs.restore(checkpoint, directory)
+        if before:
             state = json.loads(progress.numpy())
-        writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        with runs.written(directory):
+            writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
         if state["history"]:  # the kill may have come between the checkpoint and the log
             runs.log(directory, writer, state["history"][-1], state["history"], state["gradients"])
 
@@ -134,7 +142,8 @@ def fit(
     def save():
         progress.assign(json.dumps(state))
         if manager is not None:
-            manager.save()
+            with runs.written(directory):
+                manager.save()
 
     train_step = _train_step(model, optimizer, averages, options, augment)
     kept = averages if options.average else weights
@@ -147,7 +156,7 @@ def fit(
             if watch is not None and len(state["gradients"]) == epoch:
                 found = gradients.measure(model, batch_at(plan, epoch, 0), epoch + 1, options.clip)
                 for concern in found.concerns:
-                    warnings.warn(f"Epoch {epoch + 1}: {concern}", RuntimeWarning, stacklevel=3)
+                    warnings.warn(f"Epoch {epoch + 1}: {concern}", RuntimeWarning, stacklevel=4)
                 state["gradients"].append(asdict(found))
             for step in range(state["step"], steps):
                 batch = batch_at(plan, epoch, step)

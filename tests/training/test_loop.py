@@ -113,9 +113,9 @@ def test_a_log_that_the_kill_cut_off_is_written_again(tmp_path):
 
 def test_the_directory_of_another_run_is_refused(tmp_path):
     SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
-    with pytest.raises(ValueError, match="holds another run: its options differ"):
+    with pytest.raises(ValueError, match="holds another run: its epochs is 2, yours is 3"):
         SENTIMENT.build().fit(SENTIMENT.examples, directory=tmp_path / "run", **{**QUICK, "epochs": 3})
-    with pytest.raises(ValueError, match="its examples, identity differ"):
+    with pytest.raises(ValueError, match="its examples differ; its asset .* differ"):
         SENTIMENT.build().fit(SENTIMENT.examples[:-1], directory=tmp_path / "run", **QUICK)
 
 
