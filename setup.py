@@ -30,6 +30,8 @@ extras["test"] = [
     "ipykernel>=6",
     "ruff>=0.12",
     "build>=1.2",
+    "onnxruntime>=1.20",
+    "tf2onnx>=1.16",
 ]
 extras["all"] = sorted({requirement for extra in extras.values() for requirement in extra})
 

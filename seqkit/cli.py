@@ -231,7 +231,8 @@ def train(task, examples, validation, output, directory, watch_gradients, settin
     config, options = _quietly(lambda: _settings(task, settings))
     pipe = _quietly(lambda: seqkit.build(task, **config))
     try:
-        pipe.fit(examples, validation=validation, directory=directory, watch_gradients=watch_gradients, **options, **columns)
+        options["watch_gradients"] = watch_gradients or options.get("watch_gradients", False)
+        pipe.fit(examples, validation=validation, directory=directory, **options, **columns)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
         kept = (
@@ -334,9 +335,13 @@ def check(sources, as_json, columns):
     SOURCES are the sets, the one to train on first: manifests, directories of pictures with .gt.txt, PAGE or ALTO XML, or
     IAM's lines.txt. Or one directory with the sets train, dev and test in it.
     """
-    from seqkit.data.check import check
 
-    report = check(sources, **columns)
+    def look():
+        from seqkit.data.check import check
+
+        return check(sources, **columns)
+
+    report = _quietly(look)
     if as_json:
         _print_json({**dataclasses.asdict(report), "ready": report.ready})
     else:

@@ -1,4 +1,4 @@
-"""How good the answers are. Each metric takes answers and truths in the same order.
+"""How good the predictions are. Each metric takes predictions and references in the same order.
 
 Well-kept libraries count where they can; the calibration error here follows Guo et al. (2017). Texts are compared in NFC.
 """
@@ -9,13 +9,13 @@ import unicodedata
 import numpy as np
 
 
-def classification(labels, scores, truths):
-    """Scores of single-label answers.
+def classification(labels, scores, references):
+    """Scores of single-label predictions.
 
     Args:
-        labels: sequence of `str`, the answers.
+        labels: sequence of `str`, the predictions.
         scores: sequence of float, the probability each answer was given.
-        truths: sequence of `str`.
+        references: sequence of `str`.
 
     Returns:
         `{"accuracy", "macro_f1", "calibration_error"}`, each 0 to 1.
@@ -28,35 +28,35 @@ def classification(labels, scores, truths):
         from sklearn.metrics import accuracy_score, f1_score
     except ImportError as error:
         raise ImportError("Scoring needs scikit-learn: pip install 'seqkit[train]'.") from error
-    if not len(truths):
+    if not len(references):
         raise ValueError("There is nothing to score: received 0 examples.")
     return {
-        "accuracy": float(accuracy_score(truths, labels)),
-        "macro_f1": float(f1_score(truths, labels, average="macro")),
-        "calibration_error": calibration_error(scores, np.asarray(labels) == np.asarray(truths)),
+        "accuracy": float(accuracy_score(references, labels)),
+        "macro_f1": float(f1_score(references, labels, average="macro")),
+        "calibration_error": calibration_error(scores, np.asarray(labels) == np.asarray(references)),
     }
 
 
-def transcription(texts, scores, truths):
-    """Scores of answers that are texts.
+def transcription(texts, scores, references):
+    """Scores of predictions that are texts.
 
     Args:
-        texts: sequence of `str`, the answers.
+        texts: sequence of `str`, the predictions.
         scores: sequence of float, the share of its characters that each answer is expected to have right.
-        truths: sequence of `str`.
+        references: sequence of `str`.
 
     Returns:
         `{"accuracy", "cer", "wer", "exact", "calibration_error"}`: character and word error rate, which are edits (Levenshtein,
-        1966) in all texts over characters, or words, of all truths; `1 - cer`; and the share of answers without an edit.
+        1966) in all texts over characters, or words, of all references; `1 - cer`; and the share of texts without an edit.
 
     Raises:
         ImportError: jiwer is not installed (extra `train`).
         ValueError: there is nothing to score.
     """
-    if not len(truths):
+    if not len(references):
         raise ValueError("There is nothing to score: received 0 examples.")
-    edits, sizes = character_edits(texts, truths)
-    words = _jiwer().process_words([_nfc(truth) for truth in truths], [_nfc(text) for text in texts])
+    edits, sizes = character_edits(texts, references)
+    words = _jiwer().process_words([_nfc(reference) for reference in references], [_nfc(text) for text in texts])
     wrong = words.substitutions + words.deletions + words.insertions
     cer = float(edits.sum() / max(sizes.sum(), 1))
     return {
@@ -64,29 +64,31 @@ def transcription(texts, scores, truths):
         "cer": cer,
         "wer": wrong / max(words.hits + words.substitutions + words.deletions, 1),
         "exact": float(np.mean(edits == 0)),
-        "calibration_error": calibration_error(scores, character_accuracy(texts, truths)),
+        "calibration_error": calibration_error(scores, character_accuracy(texts, references)),
     }
 
 
-def character_edits(texts, truths):
-    """Edits that make each truth of its text, and characters of each truth, spaces counted: two `(texts,)` int arrays."""
+def character_edits(texts, references):
+    """Edits that make each reference of its text, and its characters, spaces counted: two `(texts,)` int arrays."""
     jiwer = _jiwer()
     whole = jiwer.ReduceToListOfListOfChars()  # jiwer's own way strips spaces off the ends
-    found = jiwer.process_characters([_nfc(truth) for truth in truths], [_nfc(text) for text in texts], whole, whole)
+    alignment = jiwer.process_characters(
+        [_nfc(reference) for reference in references], [_nfc(text) for text in texts], whole, whole
+    )
     edits = [
         sum(
             max(part.ref_end_idx - part.ref_start_idx, part.hyp_end_idx - part.hyp_start_idx)
             for part in parts
             if part.type != "equal"
         )
-        for parts in found.alignments
+        for parts in alignment.alignments
     ]
-    return np.array(edits, int), np.array([len(_nfc(truth)) for truth in truths], int)
+    return np.array(edits, int), np.array([len(_nfc(reference)) for reference in references], int)
 
 
-def character_accuracy(texts, truths):
-    """Share of each text's characters that are right, `1 - edits / characters` of the truth, at least 0: `(texts,)`."""
-    edits, sizes = character_edits(texts, truths)
+def character_accuracy(texts, references):
+    """Share of each text's characters that are right, `1 - edits / characters` of the reference, at least 0: `(texts,)`."""
+    edits, sizes = character_edits(texts, references)
     return np.maximum(0, 1 - edits / np.maximum(sizes, 1))
 
 
@@ -123,15 +125,15 @@ def _jiwer():
 
 
 def calibration_error(scores, correct, bins=15):
-    """Expected calibration error (Guo et al., 2017): how far a score is from the share of answers that are right.
+    """Expected calibration error (Guo et al., 2017): how far a score is from the share of predictions that are right.
 
     Args:
-        scores: `(items,)` probabilities of the answers given.
+        scores: `(items,)` probabilities of the predictions given.
         correct: `(items,)` bool, or the share of each that is right.
         bins: number of equal bins over 0 to 1.
 
     Returns:
-        The mean of |accuracy - mean score| over the bins, weighted by how many answers fall in each: 0 to 1.
+        The mean of |accuracy - mean score| over the bins, weighted by how many predictions fall in each: 0 to 1.
     """
     scores, correct = np.asarray(scores, float), np.asarray(correct, float)
     places = np.minimum((scores * bins).astype(int), bins - 1)
@@ -139,22 +141,22 @@ def calibration_error(scores, correct, bins=15):
     return float(sum(gaps) / len(scores))
 
 
-def fit_temperature(logits, truths):
+def fit_temperature(logits, references):
     """The temperature that makes `softmax(logits / temperature)` most probable (Guo et al., 2017).
 
     Args:
         logits: `(items, classes)` float.
-        truths: `(items,)` int, the right class of each.
+        references: `(items,)` int, the right class of each.
 
     Returns:
         Float between 0.05 and 20. A golden-section search: the loss is unimodal in the temperature's inverse.
     """
-    logits, truths = np.asarray(logits, float), np.asarray(truths, int)
+    logits, references = np.asarray(logits, float), np.asarray(references, int)
 
     def loss(log_temperature):
         scaled = logits / np.exp(log_temperature)
         scaled -= scaled.max(1, keepdims=True)
-        return np.mean(np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(truths)), truths])
+        return np.mean(np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(references)), references])
 
     low, high, golden = np.log(0.05), np.log(20.0), (5**0.5 - 1) / 2
     while high - low > 1e-5:
@@ -163,22 +165,24 @@ def fit_temperature(logits, truths):
     return float(np.exp((low + high) / 2))
 
 
-def fit_sigmoid(values, truths):
+def fit_sigmoid(values, references):
     """The slopes and offset that make `sigmoid(values @ slopes + offset)` most probable (Platt, 1999).
 
     Args:
         values: `(items, n)` float, a logit first, then whatever else tells how it errs.
-        truths: `(items,)` float, 0 to 1.
+        references: `(items,)` float, 0 to 1.
 
     Returns:
         `(n + 1,)` float, the offset last; near 1, 0, ... 0, which leave a logit as it is, where there is little to learn from.
     """
     inputs = np.column_stack([values, np.ones(len(values))])
-    truths, start = np.asarray(truths, float), np.eye(inputs.shape[1])[0]
-    found, prior = start, 0.1
+    references, start = np.asarray(references, float), np.eye(inputs.shape[1])[0]
+    coefficients, prior = start, 0.1
     # No curvature of the loss is above this one, so each step lowers it (Böhning, 1992).
     curvature = inputs.T @ inputs / 4 + prior * np.eye(len(start))
     for _ in range(2000):
-        chances = 1 / (1 + np.exp(-np.clip(inputs @ found, -30, 30)))
-        found = found - np.linalg.solve(curvature, inputs.T @ (chances - truths) + prior * (found - start))
-    return found
+        chances = 1 / (1 + np.exp(-np.clip(inputs @ coefficients, -30, 30)))
+        coefficients = coefficients - np.linalg.solve(
+            curvature, inputs.T @ (chances - references) + prior * (coefficients - start)
+        )
+    return coefficients

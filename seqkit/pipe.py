@@ -5,29 +5,34 @@ pipeline is its task, its config, its assets (what was learnt from text: a vocab
 these four and nothing else, so loading a stranger's directory runs nothing of theirs.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import random
 
 import keras
 import tensorflow as tf
 
+from seqkit.data.batches import prepare
 from seqkit.data.manifests import read_examples
 from seqkit.layers import portable
 from seqkit.results import explain_words
 from seqkit.serving import export, saved
 from seqkit.serving.forks import check_process
-from seqkit.training import loop
+from seqkit.serving.streaming import Streaming
+from seqkit.training import loop, objectives
 from seqkit.training.model import SequenceModel
 
 _LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
+_AHEAD = 256  # inputs of a list that are read before they are put into batches of like length
 
 
 class Pipeline:
     """Args:
-    task: a module of `seqkit.tasks`.
+    task: `parts.Task`.
     config: its `Config`.
     assets: dict of file name -> bytes that the task learnt from examples; None for a pipeline yet to be fitted.
     """
@@ -52,29 +57,29 @@ class Pipeline:
 
     def _create(self, model):
         """Creates the weights of a model by calling it once, without compiling anything for it."""
-        features, lengths = self.frontend(self.frontend.collate(self.task.SAMPLES[:1]))
+        features, lengths, _ = self.frontend(self.frontend.collate(self.task.samples[:1]))
         with portable():
             model({"features": features, "lengths": lengths})
 
     def answer(self, batch):
         """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
-        if not hasattr(self.frontend, "placed"):
-            return self._decoded(*self.frontend(batch))
-        features, lengths, starts, widths = self.frontend.placed(batch)
-        answer = self._decoded(features, lengths)
-        for side in {"left", "right"} & set(answer):  # from steps to where they lie on the input
-            answer[side] = starts[:, None] + widths[:, None] * answer[side]
-        return answer
-
-    def _decoded(self, features, lengths):
-        states, lengths = self.model.encoder(features, lengths, training=False)
-        return self.model.head.decode(states, lengths)
+        return self.model.head.decode(*self.model.encoder.encode(self.frontend(batch)))
 
     def _explanation(self, batch):
         """The answering path again, with what the head says of each step, and the pieces of the text."""
-        features, lengths = self.frontend(batch)
-        states, lengths = self.model.encoder(features, lengths, training=False)
-        return {**self.model.head.explain(states, lengths), "pieces": self.frontend.tokenizer.pieces(features)}
+        features = self.frontend(batch)
+        states = self.model.encoder.encode(features)
+        return {**self.model.head.explain(*states), "pieces": self.frontend.tokenizer.pieces(features.values)}
+
+    @property
+    def streams(self):
+        """Whether its parts look only backwards, so that `stream` reads nothing twice."""
+        self._check_built()
+        return self.frontend.streams and self.model.encoder.streams and self.model.head.streams
+
+    @functools.cached_property
+    def _streaming(self):
+        return Streaming(self.frontend, self.model.encoder, self.model.head)
 
     @functools.cached_property
     def _answer(self):
@@ -84,24 +89,27 @@ class Pipeline:
     def _explain(self):
         return self._traced(self._explanation)
 
-    def _traced(self, function):
+    @functools.cached_property
+    def _step(self):
+        return self._traced(self._streaming.step, self._streaming.signature)
+
+    def _traced(self, function, *more):
         """A function of a batch, traced once for batches of any size."""
-        traced = tf.function(function, input_signature=[self.frontend.signature], autograph=False)
-        return traced.get_concrete_function()
+        return tf.function(function, input_signature=[self.frontend.signature, *more], autograph=False)
 
     @staticmethod
-    def _run(program, batch):
-        """Runs a traced function on a collated batch: dict of NumPy arrays."""
-        found = program({name: tf.constant(value) for name, value in batch.items()})
-        return {name: value.numpy() for name, value in found.items()}
+    def _run(program, *inputs):
+        """Runs a traced function on collated batches: dicts of NumPy arrays."""
+        return tf.nest.map_structure(lambda value: value.numpy(), program(*tf.nest.map_structure(tf.constant, inputs)))
 
     def __call__(self, inputs, batch_size=32):
-        """Answers one input, a list of them, or a stream.
+        """Answers one input, many of them, or a stream.
 
         Args:
-            inputs: one raw input -> one answer; a list or tuple -> a list; an iterator or generator -> a generator
-                that reads `batch_size` inputs at a time.
-            batch_size: int, inputs answered at once. Very long ones are answered in smaller batches.
+            inputs: one raw input -> one answer; a list, a tuple, a deque or an array of texts -> a list; an iterator or
+                generator -> a generator that reads `batch_size` inputs at a time.
+            batch_size: int, inputs answered at once. Very long ones are answered in smaller batches. However long a list is,
+                some hundred inputs are read at a time.
 
         Returns:
             The task's answers, in the order of the inputs.
@@ -114,10 +122,28 @@ class Pipeline:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; received {batch_size}.")
         if hasattr(inputs, "__next__"):
-            return self._stream_of(inputs, batch_size)
-        if isinstance(inputs, (list, tuple)):
-            return self._many(inputs, batch_size)
-        return self._many([inputs], 1)[0]
+            return self._answers(inputs, batch_size, batch_size)
+        many = isinstance(inputs, (list, tuple, collections.deque)) or _holds_texts(inputs)
+        answers = list(self._answers(inputs if many else [inputs], batch_size, _AHEAD))
+        return answers if many else answers[0]
+
+    def _answers(self, inputs, batch_size, ahead):
+        named = ((x, f"Item {place}") for place, x in enumerate(inputs))
+        return self._answered((self.frontend.read(x, name) for x, name in named), batch_size, ahead)
+
+    def _answered(self, items, batch_size=32, ahead=_AHEAD):
+        """Yields the answers to inputs that were read, in their order; so many are put into batches of like length."""
+        items = iter(items)
+        while window := list(itertools.islice(items, ahead)):
+            answers = [None] * len(window)
+            for places in _by_length([self.frontend.size(item) for item in window], batch_size):
+                columns = self._run(self._answer, self.frontend.batch([window[place] for place in places]))
+                for row, place in enumerate(places):
+                    answers[place] = self._typed(columns, row)
+            yield from answers
+
+    def _typed(self, columns, row=0):
+        return self.model.head.typed(**{name: column[row] for name, column in columns.items()})
 
     def stream(self, chunks):
         """Answers while the input is still arriving, such as a glyph while it is drawn.
@@ -126,18 +152,26 @@ class Pipeline:
             chunks: iterable of parts of one input, in order.
 
         Returns:
-            A generator: after each chunk, the answer to all that has come. The last is the whole input's answer. What
-            has come is read anew each time, for what comes may change how it is read.
+            A generator: after each chunk, the answer to all that has come. The last is the whole input's answer. Where
+            `streams` is true a chunk costs the same however much came before it; elsewhere what has come is read anew each
+            time, for what comes may change how it is read.
 
         Raises:
             TypeError: inputs of this task do not come in parts.
             ValueError: a chunk is of the wrong kind; the message says which.
         """
         self._check_built()
-        self._check_has(self.frontend, "join", "inputs that come in parts: call it with the whole input")
-        return self._as_it_comes(chunks)
+        self.task.needs(self.frontend.join, "inputs that come in parts: call it with the whole input")
+        return self._carried(chunks) if self.streams else self._read_anew(chunks)
 
-    def _as_it_comes(self, chunks):
+    def _carried(self, chunks):
+        state = self._streaming.start(1)
+        for place, chunk in enumerate(chunks):
+            batch = self.frontend.batch([self.frontend.part(chunk, f"Chunk {place}")])
+            answer, state = self._run(self._step, batch, state)
+            yield self._typed(answer)
+
+    def _read_anew(self, chunks):
         come = []
         for chunk in chunks:
             come.append(chunk)
@@ -153,54 +187,42 @@ class Pipeline:
             An `Explanation`; its `plot()` draws it.
 
         Raises:
-            TypeError: the task's inputs have no words.
+            TypeError: the task's inputs have no words, or its head explains nothing.
         """
         self._check_built()
-        self._check_has(self.frontend, "tokenizer", "words to explain")
-        found = {name: value[0] for name, value in self._run(self._explain, self.frontend.collate([text])).items()}
-        pieces = [piece.decode() for piece in found.pop("pieces")]
-        weights, evidence = found.pop("weights"), found.pop("evidence")
-        return explain_words(self.model.head.typed(**found), pieces, weights, evidence)
+        self.task.needs(self.frontend.tokenizer and self.model.head.explain, "words to explain")
+        columns = self._run(self._explain, self.frontend.collate([text]))
+        pieces = [piece.decode() for piece in columns.pop("pieces")[0]]
+        weights, evidence = columns.pop("weights")[0], columns.pop("evidence")[0]
+        return explain_words(self._typed(columns), pieces, weights, evidence)
 
-    def _stream_of(self, inputs, batch_size):
-        waiting = []
-        for item in inputs:
-            waiting.append(item)
-            if len(waiting) == batch_size:
-                yield from self._many(waiting, batch_size)
-                waiting = []
-        yield from self._many(waiting, batch_size)
-
-    def _many(self, items, batch_size):
-        batch = self.frontend.collate(items)  # all at once: bad ones are refused by their place in what the caller gave
-        answers = [None] * len(items)
-        for places in _by_length(self.frontend.sizes(batch), batch_size):
-            columns = self._run(self._answer, {name: value[places] for name, value in batch.items()})
-            for row, place in enumerate(places):
-                answers[place] = self.model.head.typed(**{name: column[row] for name, column in columns.items()})
-        return answers
-
-    def learn(self, examples):
+    def learn(self, examples, columns=None):
         """Learns what must be known before there are weights, such as a vocabulary, and creates the weights.
 
         `fit` does so first; calling it before is of use to `pretrain`. A pipeline that has its assets keeps them.
 
         Args:
-            examples: as in `fit`.
+            examples, columns: as in `fit`.
         """
         if self.assets is None:
-            examples = self._read(examples)
-            self.task.check(self.config, [y for _, y in examples])
-            self._build(self.task.learn(self.config, examples))
+            self._become(self._learnt(self._read(examples, columns)))
 
-    def _adapt(self, assets):
-        """Goes on with other assets: the encoder stays as it is, and of the head what both have."""
-        before = self.model
-        self._build(assets)
-        for weight, source in zip(self.model.encoder.weights, before.encoder.weights):
-            weight.assign(source)
-        self.model.head.inherit(before.head)
-        for name in ("_answer", "_explain"):  # traced with what was there before
+    def _learnt(self, examples):
+        """This pipeline with the assets that examples teach, as another one."""
+        checked = [(x, y) for _, x, y in self._checked(examples)]
+        return Pipeline(self.task, self.config, self.task.learn(self.config, checked))
+
+    def _adapted(self, examples, vocabulary):
+        """This pipeline for other labels or characters, as another one: the encoder as it is, of the head what both have."""
+        self.task.needs(self.task.relearn, "labels or characters to go on with: leave vocabulary at 'keep'")
+        other = Pipeline(self.task, *self.task.relearn(self.config, self.assets, examples, vocabulary))
+        other.model.encoder.inherit(self.model.encoder)
+        other.model.head.inherit(self.model.head)
+        return other
+
+    def _become(self, other):
+        self.config, self.assets, self.frontend, self.model = other.config, other.assets, other.frontend, other.model
+        for name in ("_answer", "_explain", "_step", "_streaming"):  # traced with what was there before
             self.__dict__.pop(name, None)
 
     def pretrain(self, inputs, directory=None, verbose=True, **options):
@@ -214,27 +236,18 @@ class Pipeline:
             The history: a list with one dict an epoch.
         """
         self._check_built("learn(examples)")
-        self._check_has(self.task, "pretraining_head", "pretraining: call fit")
+        self.task.needs(self.task.pretraining_head, "pretraining: call fit")
         options = self._options(options)
         with _seeded(options.seed):
             model = SequenceModel(self.model.encoder, self.task.pretraining_head(self.config, self.model.encoder))
             self._create(model)
-        examples = [(x, None) for x in inputs]
+        items = (self.frontend.read(x, f"Input {place}") for place, x in enumerate(inputs))
+        corpus = prepare(self.frontend.learning(), ((item, None) for item in items), crop=options.crop)
         return loop.fit(
-            model, self.frontend, examples, options, directory=directory, identity=self._identity(), verbose=verbose
-        )
+            model, corpus, options, objectives.one_view(model), directory=directory, identity=self._identity(), verbose=verbose
+        )[0]
 
-    def fit(
-        self,
-        examples,
-        validation=None,
-        directory=None,
-        verbose=True,
-        watch_gradients=False,
-        alphabet="keep",
-        freeze=None,
-        **options,
-    ):
+    def fit(self, examples, validation=None, directory=None, verbose=True, vocabulary="keep", columns=None, **options):
         """Trains on labelled examples.
 
         Args:
@@ -244,75 +257,106 @@ class Pipeline:
                 the head is calibrated on it.
             directory: where checkpoints and logs go. The same call again goes on from the last checkpoint.
             verbose: show a progress bar.
-            watch_gradients: measure gradients on the first batch of each epoch, and warn where they vanish or explode:
-                afterwards `self.gradients` is a list of `Gradients`, which `plot()`. The training stays the same.
-            alphabet: for a trained pipeline that spells its answers: "keep" its characters, and refuse examples with
-                others; "union" adds those of the examples; "new" has only theirs. What it has learnt of a character stays.
-            freeze: "encoder" trains the head alone.
-            **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `loop.Options`.
+            vocabulary: for a trained pipeline: "keep" its labels or characters, and refuse examples with others; "union"
+                adds those of the examples; "new" has only theirs. What it has learnt of those that stay, and its encoder, stay.
+            columns: dict of a column's name here -> its name in the manifest, such as `{"text": "review"}`.
+            **options: `epochs`, `batch_steps`, `learning_rate` and the other fields of `loop.Options`. With
+                `watch_gradients`, `self.gradients` is a list of `Gradients` afterwards, which `plot()`.
 
         Returns:
             The history: a list with one dict an epoch.
 
         Raises:
-            ValueError: an example, an option or the directory does not fit; nothing has been trained then.
+            ValueError: an example, an option or the directory does not fit; nothing has been trained then, and the pipeline is
+                as it was.
         """
         check_process()
         options = self._options(options)
-        examples = self._read(examples)
-        validation = None if validation is None else self._read(validation)
-        if freeze not in (None, "encoder"):
-            raise ValueError(f"freeze must be 'encoder' or None; received {freeze!r}.")
-        if alphabet not in ("keep", "union", "new"):
-            raise ValueError(f"alphabet must be 'keep', 'union' or 'new'; received {alphabet!r}.")
-        if self.assets is None or alphabet == "keep":
-            self.learn(examples)
-        else:
-            self._check_has(self.task, "adapt", "alphabet")
-            self.task.check(self.config, [y for _, y in examples])
-            self._adapt(self.task.adapt(self.config, self.assets, examples, alphabet))
-        for pairs in (examples, validation or ()):
-            self.frontend.collate([x for x, _ in pairs])
-            self.task.check(self.config, [y for _, y in pairs])
-        if hasattr(self.model.head, "check"):
-            self.model.head.check([y for _, y in examples])
-        self.gradients = [] if watch_gradients else None
-        self.model.encoder.trainable = freeze is None
-        try:
-            history = loop.fit(
-                self.model,
-                self.frontend,
-                examples,
-                options,
-                evaluate=None if validation is None else lambda: self.evaluate(validation),
-                augment=self.task.augmentation(self.config) if hasattr(self.task, "augmentation") else None,
-                directory=directory,
-                identity={**self._identity(), "freeze": freeze},
-                verbose=verbose,
-                watch=self.gradients,
-            )
-        finally:
-            self.model.encoder.trainable = True
-        if validation is not None:
-            self.model.head.calibrate(self([x for x, _ in validation]), [y for _, y in validation])
+        if vocabulary not in ("keep", "union", "new"):
+            raise ValueError(f"vocabulary must be 'keep', 'union' or 'new'; received {vocabulary!r}.")
+        examples = self._read(examples, columns)
+        validation = None if validation is None else self._read(validation, columns)
+        pipe = self  # another one takes its place once all examples are found to fit
+        if self.assets is None:
+            pipe = self._learnt(examples)
+        elif vocabulary != "keep":
+            pipe = self._adapted(examples, vocabulary)
+        objective = pipe._objective(options)
+        corpus = pipe._prepared(examples, options)
+        held_out = None if validation is None else pipe._held_out(validation)
+        if pipe is not self:
+            self._become(pipe)
+        history, self.gradients = loop.fit(
+            self.model,
+            corpus,
+            options,
+            objective,
+            evaluate=None if held_out is None else lambda: self._evaluated(*held_out),
+            directory=directory,
+            identity=self._identity(),
+            verbose=verbose,
+        )
+        if held_out is not None:
+            inputs, references = held_out
+            self.model.head.calibrate(list(self._answered(inputs)), references)
         return history
 
-    def evaluate(self, examples, batch_size=32):
+    def _objective(self, options):
+        augment = self.task.augment and self.task.augment(self.config)
+        if not options.agreement:
+            return objectives.one_view(self.model, augment)
+        if self.model.head.disagreement is None:
+            raise ValueError(
+                f"agreement is for readers of text; {self.task.name} has a {type(self.model.head).__name__}. Leave it at 0."
+            )
+        return objectives.two_views(self.model, augment, options.agreement)
+
+    def _prepared(self, examples, options):
+        """Examples as a `batches.Corpus`, each of them checked."""
+        targets, names = [], []
+
+        def read():
+            for name, x, y in self._checked(examples):
+                names.append(name)
+                targets.append(y)
+                yield self.frontend.read(x, name), y
+
+        corpus = prepare(self.frontend.learning(), read(), self.model.head, options.crop)
+        for name, target, row in zip(names, targets, corpus.rows):
+            self.model.head.check(target, name, self.model.encoder.frames(len(row)))
+        return corpus
+
+    def _held_out(self, examples):
+        """Labelled examples -> list of inputs that were read, list of references."""
+        pairs = [(self.frontend.read(x, name), y) for name, x, y in self._checked(examples)]
+        return [x for x, _ in pairs], [y for _, y in pairs]
+
+    def _evaluated(self, inputs, references, batch_size=32):
+        return self.model.head.evaluate(list(self._answered(inputs, batch_size)), references)
+
+    def evaluate(self, examples, batch_size=32, columns=None):
         """Answers labelled examples and scores the answers: a dict of the task's metrics, by name."""
-        pairs = self._read(examples)
-        truths = [y for _, y in pairs]
+        examples = self._read(examples, columns)
         self._check_built()
-        self.task.check(self.config, truths)
-        return self.model.head.evaluate(self([x for x, _ in pairs], batch_size), truths)
+        names = map(examples.name_of, range(len(examples)))
+        references = [self.task.check(self.config, y, name) for y, name in zip(examples.targets, names)]
+        inputs = (self.frontend.read(x, examples.name_of(place)) for place, (x, _) in enumerate(examples))
+        return self._evaluated(inputs, references, batch_size)
 
     def export(self, directory):
-        """Writes a SavedModel that answers as this pipeline does, and checks that it does: see `export.export`."""
+        """Writes a SavedModel that answers as this pipeline does, and checks that it does: see `export.export`.
+
+        Where the pipeline `streams`, it has three signatures more, with which a client streams and the server keeps nothing:
+        `stream_start(count)` gives the state of so many streams, `stream_step` takes a batch of what came, with the state, and
+        gives the answer to all that came, with the next state, and `stream_finish` takes the state alone.
+        """
         self._check_built()
-        forms = getattr(self.frontend, "signatures", {"serving_default": self.frontend.signature})
-        batches = {"serving_default": self.frontend.collate(list(self.task.SAMPLES))}
-        if hasattr(self.frontend, "otherwise"):
-            batches |= self.frontend.otherwise(batches["serving_default"])
+        batch = self.frontend.collate(self.task.samples)
+        batches = {"serving_default": batch, **self.frontend.otherwise(batch)}
+        forms = {"serving_default": self.frontend.signature, **self.frontend.more}
         signatures = {name: (self.answer, form, batches[name]) for name, form in forms.items()}
+        if self.streams:
+            signatures |= self._streaming.signatures(batch)
         return export.export(self.model, self.frontend, signatures, directory)
 
     def save(self, directory, card="", half=False):
@@ -326,11 +370,18 @@ class Pipeline:
         self._check_built()
         config = dataclasses.asdict(self.config)
         room = sum(weight.numpy().nbytes + 4096 for weight in self.model.weights)
-        saved.write(directory, self.task.NAME, config, self.assets, self.model.save_weights, card, half, room)
+        saved.write(directory, self.task.name, config, self.assets, self.model.save_weights, card, half, room)
 
-    def _read(self, examples):
-        (name,) = self.task.INPUTS
-        return read_examples(examples, name, self.task.TARGET)
+    def _read(self, examples, columns=None):
+        """Examples of any form as `Examples`."""
+        (name,) = self.task.inputs
+        return read_examples(examples, name, self.task.target, columns)
+
+    def _checked(self, examples):
+        """Yields `(name, input, target)`, the target as the head learns it, or refuses the example by its name."""
+        for place, (x, y) in enumerate(examples):
+            name = examples.name_of(place)
+            yield name, x, self.task.check(self.config, y, name)
 
     def _options(self, options):
         known = [field.name for field in dataclasses.fields(loop.Options)]
@@ -341,16 +392,17 @@ class Pipeline:
 
     def _identity(self):
         assets = {name: hashlib.sha256(content).hexdigest() for name, content in self.assets.items()}
-        return {"task": self.task.NAME, "config": dataclasses.asdict(self.config), "assets": assets}
-
-    def _check_has(self, part, name, what):
-        if not hasattr(part, name):
-            raise TypeError(f"A {self.task.NAME} pipeline has no {what}.")
+        return {"task": self.task.name, "config": dataclasses.asdict(self.config), "assets": assets}
 
     def _check_built(self, first="fit(examples)"):
         check_process()
         if self.assets is None:
-            raise RuntimeError(f"This {self.task.NAME} pipeline is not trained yet: call {first} first.")
+            raise RuntimeError(f"This {self.task.name} pipeline is not trained yet: call {first} first.")
+
+
+def _holds_texts(inputs):
+    """Whether it is an array, or a column of a table, of strings or other objects: one of numbers is one input."""
+    return getattr(getattr(inputs, "dtype", None), "kind", None) in ("O", "S", "U", "T") and getattr(inputs, "ndim", 0) == 1
 
 
 def _by_length(sizes, batch_size):

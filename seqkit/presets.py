@@ -62,12 +62,12 @@ def _load(directory):
     stamp = None
     while stamp != (stamp := saved.stamp(directory)):  # once more if it was saved anew meanwhile
         try:
-            found = _read(directory)
+            loaded = _read(directory)
         except Exception as error:
-            found = error
-    if isinstance(found, Exception):
-        raise found
-    return found
+            loaded = error
+    if isinstance(loaded, Exception):
+        raise loaded
+    return loaded
 
 
 class _Assets(dict):

@@ -30,8 +30,8 @@ def main(recipe, bundled, train, scores):
         recipe: path of the recipe's `train.py`.
         bundled: name of the weights it makes.
         train: function `(run, smoke) -> (pipeline, facts)` of the directory that the run is kept in and of whether to run
-            on made-up examples; facts are a dict of what else the card says. Of a fact named "curve", the path of a run's
-            `log.csv`, the card has the text, and `learning-curve.png` beside it the picture.
+            on made-up examples; facts are a dict of what else the card says. Of a fact named "curve", the paths of the
+            `log.csv` of a run's steps, the card has the text, epochs counted on, and `learning-curve.png` the picture.
         scores: function `(pipeline, split) -> dict`, the scores on "dev" or "test".
     """
     folder = Path(recipe).parent
@@ -39,16 +39,16 @@ def main(recipe, bundled, train, scores):
     output = Path(seqkit.__file__).parent / "weights" / bundled
     parser.add_argument("--output", type=Path, default=output, help="where the pipeline is saved")
     parser.add_argument("--run", type=Path, default=Path("runs") / folder.name, help="checkpoints and logs; resumes")
-    told = "only score the saved pipeline: on the test split, whose scores go onto its card, or on dev"
-    parser.add_argument("--evaluate", nargs="?", const="test", choices=["dev", "test"], help=told)
+    evaluate = "only score the saved pipeline: on the test split, whose scores go onto its card, or on dev"
+    parser.add_argument("--evaluate", nargs="?", const="test", choices=["dev", "test"], help=evaluate)
     parser.add_argument("--smoke", action="store_true", help="a minute's run on made-up examples")
     arguments = parser.parse_args()
     card = arguments.output / "CARD.md"
     if arguments.evaluate:
-        found = scores(seqkit.pipeline(arguments.output), arguments.evaluate)
+        scored = scores(seqkit.pipeline(arguments.output), arguments.evaluate)
         if arguments.evaluate == "test":
-            card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{_section(found)}")
-        print(json.dumps(found, indent=1))
+            card.write_text(f"{card.read_text().partition(TEST)[0].rstrip()}\n\n{TEST}\n\n{_section(scored)}")
+        print(json.dumps(scored, indent=1))
         return
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=folder)
     drawing()  # what is missing is said now, not after hours of training
@@ -56,9 +56,9 @@ def main(recipe, bundled, train, scores):
     pipe, facts = train(arguments.run, arguments.smoke)
     pipe.save(arguments.output, half=True)
     if "curve" in facts:
+        facts["curve"] = _joined(facts["curve"])
         _draw(facts["curve"], arguments.output / "learning-curve.png")
-        facts["curve"] = facts["curve"].read_text()
-    told = (
+    text = (
         (folder / "card.md")
         .read_text()
         .format(
@@ -72,17 +72,33 @@ def main(recipe, bundled, train, scores):
             **facts,
         )
     )
-    card.write_text(told)
+    card.write_text(text)
     print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
+
+
+def like(pipe, assets=None, **settings):
+    """A pipeline with the same weights and these settings of its Config otherwise, such as another search."""
+    other = seqkit.build(pipe.task.name, assets or pipe.assets, **{**vars(pipe.config), **settings})
+    other.model.set_weights(pipe.model.get_weights())
+    return other
+
+
+def _joined(logs):
+    """The text of the logs of a run's steps, one after the other, as one log."""
+    lines = []
+    for log in logs:
+        header, *rows = log.read_text().splitlines()
+        lines += [f"{place},{row.partition(',')[2]}" for place, row in enumerate(rows, len(lines) + 1)]
+    return "\n".join([header, *lines, ""])
 
 
 def _spent(run):
     """Seconds that a run took before it was broken off, of the epochs that it finished."""
-    return sum(float(_columns(log)["seconds"].sum()) for log in run.rglob("log.csv"))
+    return sum(float(_columns(log.read_text())["seconds"].sum()) for log in run.rglob("log.csv"))
 
 
 def _columns(log):
-    return np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
+    return np.genfromtxt(log.splitlines(), delimiter=",", names=True, ndmin=1)
 
 
 def _draw(log, path):
@@ -99,5 +115,5 @@ def _draw(log, path):
     figure.savefig(path, dpi=80)
 
 
-def _section(found):
-    return f"```json\n{json.dumps(found, indent=1)}\n```\n"
+def _section(scored):
+    return f"```json\n{json.dumps(scored, indent=1)}\n```\n"

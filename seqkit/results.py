@@ -1,11 +1,11 @@
 """What pipelines answer: small frozen dataclasses. Their field names are the exported signature's output names."""
 
-import os
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+
+from seqkit.media.pictures import read_picture
 
 
 def drawing():
@@ -22,14 +22,14 @@ class Label:
     """One answer of several possible ones.
 
     Attributes:
-        label: the most probable label.
+        label: the most probable label, of the kind that the model was given: a text, or a number.
         score: its probability, 0 to 1.
         scores: every label's probability, in the model's order; they sum to 1.
     """
 
-    label: str
+    label: str | int | float
     score: float
-    scores: dict[str, float]
+    scores: dict[str | int | float, float]
 
     def top_k(self, k):
         """The `k` most probable labels with their probabilities, best first."""
@@ -124,8 +124,7 @@ class Transcript:
         """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.
 
         Args:
-            image: the picture that was read: a path, a `PIL.Image`, or an array `(height, width)` or `(height, width, 3)`;
-                None draws the characters alone.
+            image: the picture that was read, in any form that was; None draws the characters alone.
         """
         pyplot = drawing()
         if image is None:
@@ -135,10 +134,7 @@ class Transcript:
             figure, (above, below) = pyplot.subplots(
                 2, 1, sharex=True, figsize=(12, 2.2), height_ratios=(2, 1), layout="constrained"
             )
-            if isinstance(image, (str, os.PathLike)):
-                with Image.open(image) as picture:
-                    image = ImageOps.exif_transpose(picture)
-            image = np.asarray(image)
+            image = np.asarray(read_picture(image, "The picture")[0])
             width = image.shape[1]
             above.imshow(image, cmap="gray", aspect="auto", extent=(0, width, 0, 1))
             above.set_yticks([])
@@ -170,14 +166,14 @@ def explain_words(answer, pieces, weights, evidence):
         An `Explanation`.
     """
     place = list(answer.scores).index(answer.label)
-    spoken = evidence[:, place] - evidence.mean(axis=1)
+    shares = evidence[:, place] - evidence.mean(axis=1)
     words = []
-    for piece, weight, speaks in zip(pieces, weights.tolist(), spoken.tolist()):
+    for piece, weight, share in zip(pieces, weights.tolist(), shares.tolist()):
         if piece.startswith("▁") or piece == "</s>" or not words:
             words.append(["(end)" if piece == "</s>" else piece.removeprefix("▁"), 0.0, 0.0])
         else:
             words[-1][0] += piece
         words[-1][1] += weight
-        words[-1][2] += speaks
-    tokens, weights, spoken = map(list, zip(*words))
-    return Explanation(answer, tokens, weights, spoken)
+        words[-1][2] += share
+    tokens, weights, shares = map(list, zip(*words))
+    return Explanation(answer, tokens, weights, shares)

@@ -1,5 +1,6 @@
 """One tiny case a task, for the laws: trained in seconds on made-up examples, nothing read from outside the project."""
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable
@@ -25,7 +26,12 @@ class Case:
     bad_target: str  # a target that is refused
     epochs: int = 40  # in which it learns two examples by heart
     batch_steps: int = 64
-    told: Callable = operator.attrgetter("label")  # what an answer says, in the form of a target
+    variant: str = ""  # which of the task's cases, where it has several
+    answered: Callable = operator.attrgetter("label")  # what an answer says, in the form of a target
+
+    @property
+    def id(self):
+        return self.name + self.variant
 
     def build(self, **settings) -> Pipeline:
         return seqkit.build(self.name, **{**self.settings, **settings})
@@ -108,6 +114,15 @@ STROKES = Case(
     bad_target="X",
 )
 
+# Forwards only and without a box: nothing is read twice while one draws.
+ONE_WAY = dataclasses.replace(
+    STROKES,
+    variant="-one-way",
+    settings={**STROKES.settings, "box": "none", "bidirectional": False},
+    edges=[item for item in STROKES.edges if np.abs(np.asarray(item)).max() < 1e29],
+    refused=[*STROKES.refused, (np.array([(1e29, 0), (-1e29, 1)]), "Item 0: expected a way of at most 65536 steps of 0.25")],
+)
+
 
 def printed(text, height=24, ink=0, paper=255):
     """A line in print, `(height, width)` uint8."""
@@ -140,6 +155,6 @@ HANDWRITING = Case(
     bad_target=" ",
     epochs=150,
     batch_steps=512,
-    told=operator.attrgetter("text"),
+    answered=operator.attrgetter("text"),
 )
-CASES = [SENTIMENT, STROKES, HANDWRITING]
+CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING]

@@ -17,7 +17,7 @@ LINE = Path(__file__).with_name("line.jpg")
 @pytest.mark.parametrize("name", sorted(RECORDED))
 def test_bundled_weights_answer_as_recorded(name):
     pipe = seqkit.pipeline(name)
-    (given,), told = pipe.task.INPUTS, pipe.task.TARGET
+    (given,), told = pipe.task.inputs, pipe.task.target
     inputs = [LINE.parent / row[given] if given == "image" else row[given] for row in RECORDED[name]]
     for answer, recorded in zip(pipe(inputs), RECORDED[name], strict=True):
         assert getattr(answer, told) == recorded[told], recorded[given]

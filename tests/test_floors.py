@@ -9,7 +9,7 @@ import seqkit
 
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
-    {"lengths", "metrics", "media"},
+    {"lengths", "metrics", "media", "parts"},
     {"layers", "search", "language", "results"},
     {"frontends", "encoders", "heads"},
     {"data"},

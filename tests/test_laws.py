@@ -1,6 +1,7 @@
 """The laws that every task obeys (CONTRIBUTING.md): each test holds for each case of `cases.py`."""
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -13,24 +14,39 @@ import tensorflow as tf
 
 import seqkit
 from seqkit import lengths
+from seqkit.parts import Sequence
 from seqkit.serving import export
 
 
-def numbers(answer):
-    """The real numbers of an answer, in one array."""
-    found = []
-    for value in dataclasses.asdict(answer).values():
-        if isinstance(value, dict):
-            found += value.values()
-        elif isinstance(value, float):
-            found.append(value)
-    return np.array(found)
+def numbers(value):
+    """The real numbers of an answer, in one list."""
+    if isinstance(value, float):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [number for part in value for number in numbers(part)] if isinstance(value, (list, tuple)) else []
+
+
+def words(value):
+    """What an answer says but for its real numbers, in its order."""
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return [(name, words(part)) for name, part in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [words(part) for part in value]
+    return "number" if isinstance(value, float) else value
 
 
 def assert_same(answers, others, within=1e-5):
+    """Whole answers are the same: each word and the order of all, and each number so nearly, large ones by their size."""
     assert len(answers) == len(others)
     for answer, other in zip(answers, others):
-        np.testing.assert_allclose(numbers(answer), numbers(other), rtol=0, atol=within)
+        assert words(answer) == words(other)
+        for one, two in zip(numbers(answer), numbers(other)):
+            assert abs(one - two) <= within * max(1, abs(one)), (answer, other)
 
 
 def batch_of(pipe, inputs):
@@ -55,14 +71,19 @@ def test_1_neighbours_do_not_matter(case):
 
 def padding_does_not_matter(case):
     pipe = case.pipe
-    features, real = pipe.frontend(batch_of(pipe, case.inputs))
-    whole = pipe.model.head.decode(*pipe.model.encoder(features, real))
+    features = pipe.frontend(batch_of(pipe, case.inputs))
+    whole = pipe.model.head.decode(*pipe.model.encoder.encode(features))
     for extra in (1, 2, 9):
-        padded = tf.pad(features, [[0, 0], [0, extra]] + [[0, 0]] * (len(features.shape) - 2))
-        states, out = pipe.model.encoder(padded, real)
-        for name, value in pipe.model.head.decode(states, out).items():
-            if value.dtype != tf.string:
-                np.testing.assert_allclose(value, whole[name], rtol=0, atol=1e-5)
+        more = Sequence(
+            tf.pad(features.values, [[0, 0], [0, extra]] + [[0, 0]] * (len(features.values.shape) - 2)),
+            features.lengths,
+            tf.pad(features.spans, [[0, 0], [0, extra], [0, 0]], constant_values=99.0),
+        )
+        for name, value in pipe.model.head.decode(*pipe.model.encoder.encode(more)).items():
+            if value.dtype == tf.string:
+                assert value.numpy().tolist() == whole[name].numpy().tolist()
+            else:
+                np.testing.assert_allclose(value, whole[name], rtol=1e-6, atol=1e-5)
 
 
 def test_2_padding_does_not_matter(case):
@@ -104,7 +125,7 @@ def test_3_what_is_exported_is_what_is_called(case, exported, tmp_path):
     for row, answer in enumerate(case.pipe(inputs)):
         found = head.typed(**{name: as_numpy(value[row]) for name, value in served.items()})
         assert_same([found], [answer])
-        assert case.told(found) == case.told(answer)
+        assert case.answered(found) == case.answered(answer)
 
 
 def test_3_an_export_holds_only_what_a_plain_server_runs(case, exported):
@@ -134,7 +155,7 @@ def test_5_it_learns(case):
     )
     if getattr(pipe.model.head, "votes", 0):
         pipe.model.head.votes = 1e-9  # what the network has learnt, without what was counted
-    assert [case.told(answer) for answer in pipe([first, second])] == [one, other]
+    assert [case.answered(answer) for answer in pipe([first, second])] == [one, other]
 
 
 def test_6_the_same_seed_gives_the_same_weights(case):
@@ -150,8 +171,8 @@ def test_6_the_same_seed_gives_the_same_weights(case):
 
 def test_7_edges_get_an_answer(case):
     for item in case.edges:
-        found = numbers(case.pipe(item))
-        assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + 1e-6
+        answer = case.pipe(item)
+        assert np.isfinite(numbers(answer)).all() and 0 <= answer.score <= 1 + 1e-6
     assert_same(case.pipe(case.edges), [case.pipe(item) for item in case.edges])
 
 
@@ -192,18 +213,79 @@ def test_8_an_untrained_pipeline_says_so(case):
             use(case.build())
 
 
+def parts_of(item, size):
+    return [item[start : start + size] for start in range(0, len(item), size)]
+
+
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_9_a_stream_of_parts_ends_with_the_answer_to_the_whole(case, size):
-    if not hasattr(case.pipe.frontend, "join"):
+    if not case.pipe.frontend.join:
         with pytest.raises(TypeError, match=f"{case.name} pipeline has no inputs that come in parts"):
             case.pipe.stream([])
         return
     for item in case.inputs:
-        parts = [item[start : start + size] for start in range(0, len(item), size)]
+        parts = parts_of(item, size)
         answers = list(case.pipe.stream(iter(parts)))
         assert len(answers) == len(parts)
-        assert answers[-1] == case.pipe(item)
-        assert answers[0] == case.pipe(parts[0])  # all that had come
+        assert_same([answers[-1], answers[0]], [case.pipe(item), case.pipe(parts[0])])  # all that had come
+
+
+def test_9_streams_do_not_touch_each_other(case):
+    if not case.pipe.frontend.join:
+        return
+    inputs = case.inputs[:3]
+    streams = [case.pipe.stream(parts_of(item, 2)) for item in inputs]
+    lasts = [None] * len(inputs)
+    for answers in itertools.zip_longest(*streams):
+        lasts = [answer or last for answer, last in zip(answers, lasts)]
+    assert_same(lasts, case.pipe(inputs))
+
+
+def trained(case, task=None, **options):
+    """A case's weights after an epoch with these options."""
+    pipe = case.build()
+    pipe.task = task or pipe.task
+    pipe.fit(case.examples, verbose=False, **{"epochs": 1, "batch_steps": case.batch_steps, "learning_rate": 5e-3, **options})
+    return weights_of(pipe)
+
+
+def same(weights, others):
+    return all(np.array_equal(one, other) for one, other in zip(weights, others))
+
+
+def test_10_fit_varies_what_it_shows_where_the_task_says_so(case):
+    task = case.pipe.task
+    assert same(trained(case), trained(case, dataclasses.replace(task, augment=None))) == (task.augment is None)
+
+
+def test_10_fit_measures_and_calibrates_on_what_is_held_out(case):
+    turned = case.examples[1:] + case.examples[:1]
+    wrong = [(x, y) for (x, own), (_, y) in zip(case.examples, turned) if own != y]
+    pipe = case.build()
+    plain = case.train(epochs=1)
+    options = {"epochs": 1, "batch_steps": case.batch_steps, "learning_rate": 5e-3, "verbose": False}
+    (line,) = pipe.fit(case.examples, validation=wrong, **options)
+    metric = pipe.model.head.monitor
+    assert line[metric] == pipe.evaluate(wrong)[metric]
+    assert line[metric] != pipe.evaluate([pair for pair in case.examples if pair[1] == wrong[0][1]])[metric]
+    # The same weights, but for those that say what a score means.
+    held, not_held = pipe.model.head.non_trainable_variables, plain.model.head.non_trainable_variables
+    for one, other in zip(pipe.model.trainable_variables, plain.model.trainable_variables):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert not same([v.numpy() for v in held], [v.numpy() for v in not_held])
+
+
+def test_10_a_label_has_its_own_score(case):
+    if not hasattr(case.pipe(case.inputs[0]), "scores"):
+        return
+    pipe, labels = case.pipe, case.pipe.config.labels
+    features, lengths, _ = pipe.frontend(batch_of(pipe, case.inputs))
+    logits = tf.nn.log_softmax(pipe.model({"features": features, "lengths": lengths})["logits"]).numpy()
+    for row, answer in zip(logits, pipe(case.inputs)):
+        by_logits = [labels[place] for place in row.reshape(-1, len(labels)).mean(0).argsort()]
+        assert list(answer.scores) == list(labels)
+        assert sorted(labels, key=answer.scores.get) == by_logits and answer.label == by_logits[-1]
+        assert answer.score == max(answer.scores.values())
 
 
 def blind(wanted, steps):

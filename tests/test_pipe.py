@@ -1,5 +1,8 @@
 """What a pipeline does around its three parts: batches, streams, seeds, explanations."""
 
+import collections
+import concurrent.futures
+import dataclasses
 import random
 
 import keras
@@ -9,6 +12,11 @@ from cases import SENTIMENT, STROKES
 
 import seqkit
 from seqkit import pipe as module
+from seqkit.encoders.text import TextEncoder
+from seqkit.frontends.text import TextFrontend
+from seqkit.heads.ctc import CTCHead
+from seqkit.language.tokenizers import CharacterTokenizer, SentencePieceTokenizer, learn_alphabet
+from seqkit.pipe import Pipeline
 
 
 def test_batches_hold_like_sizes_and_every_place_once():
@@ -41,6 +49,68 @@ def test_a_bad_item_in_a_stream_is_found_after_the_good_ones():
     assert [next(stream).label, next(stream).label]
     with pytest.raises(ValueError, match="expected a text"):
         next(stream)
+
+
+def test_a_bad_item_is_named_by_its_place_in_the_whole_stream():
+    stream = SENTIMENT.pipe((text for text in ["good"] * 9 + [3.5]), batch_size=4)
+    with pytest.raises(ValueError, match="Item 9: expected a text"):
+        list(stream)
+    with pytest.raises(ValueError, match="Item 300: expected a text"):
+        SENTIMENT.pipe(["good"] * 300 + [3.5])
+
+
+def test_a_long_list_is_read_and_answered_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(module, "_AHEAD", 8)
+    pipe, read, ahead = SENTIMENT.pipe, [], []
+    batch = pipe.frontend.batch
+
+    class Watched(list):
+        def __iter__(self):
+            for item in super().__iter__():
+                read.append(item)
+                yield item
+
+    def watched(items):
+        ahead.append(len(read) - sum(done for _, done in ahead))
+        ahead[-1] = (ahead[-1], len(items))
+        return batch(items)
+
+    monkeypatch.setattr(pipe.frontend, "batch", watched)
+    answers = pipe(Watched(["good", "bad", "a dull film", "grey"] * 25), batch_size=4)
+    assert len(answers) == 100 and max(waiting for waiting, _ in ahead) <= 8
+    assert [answer.label for answer in answers[:4]] == [answer.label for answer in answers[-4:]]
+
+
+@pytest.mark.parametrize("case", [SENTIMENT, STROKES], ids=lambda case: case.id)
+def test_eight_threads_share_a_pipeline(case):
+    pipe = case.train(epochs=1)  # which has not answered yet: the first calls meet
+    expected = case.train(epochs=1)(case.inputs)
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        for answers in threads.map(lambda place: pipe(case.inputs[place % 4 :]), range(40)):
+            for answer, alone in zip(answers[::-1], expected[::-1]):
+                assert answer.label == alone.label and answer.score == pytest.approx(alone.score, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [tuple, collections.deque, np.array, lambda texts: np.array(texts, object)])
+def test_texts_come_in_any_ordered_form(kind):
+    assert SENTIMENT.pipe(kind(SENTIMENT.inputs)) == SENTIMENT.pipe(SENTIMENT.inputs)
+
+
+def test_parts_of_different_tasks_go_together():
+    def build(config, assets):
+        tokenizer = SentencePieceTokenizer(assets["sentencepiece.model"])
+        encoder = TextEncoder(tokenizer.size, 8, 8, 1)
+        return TextFrontend(tokenizer), encoder, CTCHead(CharacterTokenizer(learn_alphabet(["ab"])), beam=1)
+
+    task = dataclasses.replace(SENTIMENT.pipe.task, name="spelling", build=build, check=lambda config, y, name: y)
+    pipe = Pipeline(task, SENTIMENT.pipe.config, SENTIMENT.pipe.assets)
+    pipe.fit([("good film", "ab"), ("bad", "b")], epochs=1, verbose=False)
+    answer = pipe("good film")
+    assert all(0 <= character.left <= character.right <= 9 for character in answer.characters)  # in characters of the text
+    with pytest.raises(TypeError, match="A spelling pipeline has no words to explain"):
+        pipe.explain("good")
+    with pytest.raises(ValueError, match="Example 0: its text of 2 characters needs 3 frames; the input gives 1"):
+        pipe.fit([("", "aa")], verbose=False)
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -102,15 +172,15 @@ def test_a_stream_answers_as_parts_come_and_names_a_bad_one():
     for count, whole in enumerate(wholes, 1):
         assert next(stream) == STROKES.pipe([whole])[0]
         assert len(come) == count
-    with pytest.raises(ValueError, match="Item 4: expected pen points"):
+    with pytest.raises(ValueError, match="Chunk 4: expected pen points"):
         next(stream)
 
 
 def test_the_model_inside_is_a_plain_keras_model():
     pipe = SENTIMENT.train()
     assert isinstance(pipe.model, keras.Model)
-    features, lengths = pipe.frontend(pipe.frontend.collate(["a good film", "bad"]))
-    targets = pipe.model.head.targets(np.array(["positive", "negative"]))
+    features, lengths, _ = pipe.frontend(pipe.frontend.collate(["a good film", "bad"]))
+    targets = pipe.model.head.targets(["positive", "negative"])
     pipe.model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
     inputs = {"features": features, "lengths": lengths, "targets": targets}
     losses = pipe.model.fit(inputs, targets, epochs=4, verbose=0).history["loss"]

@@ -34,10 +34,10 @@ def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(seqkit.__file__).parent.parent)}
     found = subprocess.run([*command, *where], capture_output=True, text=True, env=environment)
     assert found.returncode == 0, found.stderr
-    given, told = SMOKE[recipe]
+    given, expected = SMOKE[recipe]
     pipe = seqkit.pipeline(tmp_path / "model")
-    (case,) = (case for case in CASES if case.name == pipe.task.NAME)
-    assert case.told(pipe(given)) == told
+    case = next(case for case in CASES if case.name == pipe.task.name)
+    assert case.answered(pipe(given)) == expected
 
 
 def test_evaluating_puts_the_test_scores_on_the_card(tmp_path, monkeypatch, capsys):
@@ -69,19 +69,19 @@ def test_the_handwriting_recipe_goes_on_from_a_pipeline_in_its_run(tmp_path, mon
     monkeypatch.syspath_prepend(RECIPES / "handwriting")
     recipe = load("handwriting/train")
     earlier, reader = (seqkit.build("handwriting-recognition", **{**recipe.SMALL, "seed": seed}) for seed in (0, 1))
-    for pipe in (earlier, reader):
-        pipe.learn(recipe.data.MADE_UP)
-    earlier.save(tmp_path / "first" / "pipeline")
-    (tmp_path / "first" / "log.csv").write_text("epoch,loss\n1,9.5\n2,7.25\n")
-    still = {"epochs": 1, "batch_steps": 1024, "learning_rate": 1e-9, "agreement": 0.2}
-    # There is no first step to take: it would fail.
-    found = recipe.learn(
-        recipe.searching(reader, **recipe.GREEDY), recipe.data.MADE_UP, recipe.data.MADE_UP, tmp_path, None, still
-    )
-    assert len(earlier.model.encoder.weights) == len(found.model.encoder.weights) > 10
-    for weight, start in zip(found.model.encoder.weights, earlier.model.encoder.weights):
+    made_up = recipe.data.MADE_UP
+    earlier.learn([*made_up, (made_up[0][0], "quiz")])  # of more characters
+    reader.learn(made_up)
+    earlier.save(tmp_path / "start")
+    still = {"batch_steps": 1024, "learning_rate": 1e-9}
+    monkeypatch.setattr(recipe, "ON", ({"epochs": 2, "learning_rate": 1e-9}, {"epochs": 1}))
+    steps = still, {**still, "agreement": 0.2}
+    learnt = recipe.learn(recipes.like(reader, **recipe.GREEDY), made_up, made_up, tmp_path, *steps)
+    assert len(earlier.model.encoder.weights) == len(learnt.model.encoder.weights) > 10
+    for weight, start in zip(learnt.model.encoder.weights, earlier.model.encoder.weights):
         np.testing.assert_allclose(weight, start, atol=1e-5)
-    assert [line.split(",")[0] for line in recipe.curve(tmp_path).read_text().split()] == ["epoch", "1", "2", "3"]
+    curve = recipes._joined([tmp_path / "first" / "log.csv", tmp_path / "second" / "log.csv"])
+    assert [line.split(",")[0] for line in curve.split()] == ["epoch", "1", "2", "3"]
 
 
 @pytest.mark.parametrize(

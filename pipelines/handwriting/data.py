@@ -1,4 +1,5 @@
-"""Copiste d'un jour: lines of modern French handwriting, under `$SEQKIT_DATA/handwriting/copiste-d-un-jour`."""
+"""Lines of French handwriting, under `$SEQKIT_DATA/handwriting`: of today (Copiste d'un jour), of soldiers' wills from 1914 to
+1918 (poilus), of Badinter's drafts and a letter (CREMMA, 20th century), and of a diary of 1914 (Célestine)."""
 
 import csv
 import itertools
@@ -8,17 +9,48 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-ORIGIN = "https://github.com/banq-dcn/Copiste-d-un-jour (333 pages and their ALTO files)"
+NARROWEST = 9  # pixels a character, of lines that are 64 pixels high
+ORIGINS = {
+    "copiste-d-un-jour": "https://github.com/banq-dcn/Copiste-d-un-jour (333 pages and their ALTO files)",
+    "poilus_fr_1914_18": "https://github.com/HTR-United/CREMMA-AN-TestamentsDePoilus",
+    "cremma_fr_20e": "https://github.com/HTR-United/CREMMA-MSS-20",
+    "celestine_fr_1914": "https://github.com/alix-tz/dataset-celestine-doniau-danest",
+}
 
 
 def lines(split):
     """`(path, text)` pairs of the "train", "dev" or "test" split, which share no writer."""
-    folder = Path(os.environ.get("SEQKIT_DATA", "data")) / "handwriting" / "copiste-d-un-jour"
+    return copiste(split) + others(split)
+
+
+def copiste(split):
+    return [pair for where, pair in _rows("copiste-d-un-jour") if where == split]
+
+
+def others(split):
+    """Hands of the years 1914 to 1918, by will, and of three writers more, who are all for training."""
+    pairs = [pair for where, pair in _rows("poilus_fr_1914_18") if where == split]
+    if split == "train":
+        pairs += [pair for name in ("cremma_fr_20e", "celestine_fr_1914") for _, pair in _rows(name)]
+        # What is narrower was written up the margin, or its polygon holds a part of it.
+        pairs = [(path, text) for path, text in pairs if width_of(path) >= NARROWEST * len(text)]
+    return pairs
+
+
+def width_of(path):
+    with Image.open(path) as picture:
+        return picture.width
+
+
+def _rows(corpus):
+    folder = Path(os.environ.get("SEQKIT_DATA", "data")) / "handwriting" / corpus
     if not (folder / "lines.tsv").is_file():
-        raise SystemExit(f"There is no {folder}/lines.tsv. Set SEQKIT_DATA to where the corpus is; it comes from {ORIGIN}.")
+        raise SystemExit(
+            f"There is no {folder}/lines.tsv. Set SEQKIT_DATA to where the corpus is; it comes from {ORIGINS[corpus]}."
+        )
     with (folder / "lines.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [(folder / "lines" / row["file"], row["text"]) for row in rows if row["split"] == split]
+    return [(row.get("split"), (folder / "lines" / row["file"], row["text"])) for row in rows]
 
 
 def writer(path):

@@ -17,8 +17,8 @@ from seqkit.metrics import character_edits
 TUNING = {"epochs": 30, "batch_steps": 4096, "learning_rate": 5e-4}
 
 
-def rate(texts, truths):
-    edits, sizes = character_edits(texts, truths)
+def rate(texts, references):
+    edits, sizes = character_edits(texts, references)
     return f"{100 * edits.sum() / sizes.sum():.1f} %"
 
 
@@ -28,21 +28,21 @@ def main():
     parser.add_argument("--parts", type=int, default=5)
     arguments = parser.parse_args()
     hands = defaultdict(list)
-    for path, text in data.lines("dev"):
+    for path, text in data.copiste("dev"):
         hands[data.writer(path)].append((path, text))
     table = Table("writer", "lines", "trained on", "character errors before", "after")
     for name, lines in sorted(hands.items(), key=lambda item: -len(item[1]))[: arguments.writers]:
-        before, after, truths = [], [], []
+        before, after, references = [], [], []
         for part in range(arguments.parts):
             pipe = seqkit.pipeline("handwriting-recognition")
             held = lines[part :: arguments.parts]
             images = [path for path, _ in held]
             before += [answer.text for answer in pipe(images)]
-            pipe.fit([pair for pair in lines if pair not in held], alphabet="union", verbose=False, **TUNING)
+            pipe.fit([pair for pair in lines if pair not in held], vocabulary="union", verbose=False, **TUNING)
             after += [answer.text for answer in pipe(images)]
-            truths += [text for _, text in held]
+            references += [text for _, text in held]
         trained = len(lines) - len(lines) // arguments.parts
-        table.add_row(name, str(len(lines)), str(trained), rate(before, truths), rate(after, truths))
+        table.add_row(name, str(len(lines)), str(trained), rate(before, references), rate(after, references))
     Console().print(table)
 
 

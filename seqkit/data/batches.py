@@ -4,11 +4,15 @@ Convention: batches are padded to a few fixed numbers of steps, so that few prog
 not pay for a long one.
 """
 
+import functools
+import hashlib
+import itertools
+
 import numpy as np
-import tensorflow as tf
 
 # Numbers of steps that batches are padded to: one program each, and one for the last batch of an epoch.
 SIZES = 8
+TOGETHER = 256  # inputs that the frontend reads at once
 GRAIN = 8  # steps; sizes are multiples of it, for a program costs more than a few steps of padding
 
 
@@ -67,50 +71,104 @@ def order(lengths, batch_steps, seed, epoch):
     return [batches[place] for place in random.permutation(len(batches))]
 
 
-def collate(examples, steps, random, crop=0):
-    """Pads prepared examples to one batch of the model's inputs.
+class Corpus:
+    """Examples as the model is shown them, by place.
 
     Args:
-        examples: list of `(features, target)`, as of `prepare`.
-        steps: int, padded to this many.
-        random: `numpy.random.Generator` that draws the stretches to show.
-        crop: as in `loop.Options`.
+        rows: list of features, `(steps, ...)` each, without padding.
+        targets: list of dicts of arrays as of one row of `Head.targets`, without padding; None where the rows are their own.
+        crop: int, longer rows show one random stretch of so many steps; 0 shows all.
 
-    Returns:
-        Dict of features `(batch, steps, ...)`, lengths `(batch,)` and targets, a dict. Examples without a target are
-        their own: the head is given their ids and lengths.
+    Attributes:
+        lengths: `(examples,)` int, steps that each shows.
+        digest: `str`, a checksum of all rows and targets.
     """
-    rows = [row for row, _ in examples]
-    if crop:
-        starts = [random.integers(max(len(row) - crop, 0) + 1) for row in rows]
-        rows = [row[start : start + crop] for row, start in zip(rows, starts)]
-    features = np.zeros((len(rows), steps, *rows[0].shape[1:]), rows[0].dtype)
-    for place, row in enumerate(rows):
-        features[place, : len(row)] = row
-    lengths = np.array([len(row) for row in rows], np.int32)
-    first = examples[0][1]
-    if first is None:
+
+    def __init__(self, rows, targets, crop=0):
+        self.rows, self.targets, self.crop = rows, targets, crop
+        self.lengths = np.array([min(len(row), crop or len(row)) for row in rows])
+
+    def __len__(self):
+        return len(self.rows)
+
+    @functools.cached_property
+    def digest(self):
+        digest = hashlib.sha256()
+        for place, row in enumerate(self.rows):
+            for value in (row, *(self.targets[place] if self.targets else {}).values()):
+                digest.update(f"{value.shape}{value.dtype}".encode())
+                digest.update(value.tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def _longest(self):
+        """How long the targets are in batches padded to so many steps: `{steps: ids}`, so that there is one shape for each."""
+        sizes, longest = sizes_of(self.lengths), np.array([np.size(target["ids"]) for target in self.targets])
+        return {size: int(longest[self.lengths <= size].max()) for size in sizes.tolist()}
+
+    def batch(self, places, steps, random):
+        """Gathers examples into one batch of the model's inputs.
+
+        Args:
+            places: which.
+            steps: int, padded to this many, one of `sizes_of`.
+            random: `numpy.random.Generator` that draws the stretches to show.
+
+        Returns:
+            Dict of features `(batch, steps, ...)`, lengths `(batch,)` and targets, a dict.
+        """
+        rows = [self.rows[place] for place in places]
+        if self.crop:
+            starts = [random.integers(max(len(row) - self.crop, 0) + 1) for row in rows]
+            rows = [row[start : start + self.crop] for row, start in zip(rows, starts)]
+        features, lengths = padded(rows, steps), np.array([len(row) for row in rows], np.int32)
         targets = {"ids": features, "lengths": lengths}
-    else:
-        targets = {name: np.stack([target[name] for _, target in examples]) for name in first}
-    return {"features": features, "lengths": lengths, "targets": targets}
+        if self.targets is not None:
+            chosen = [self.targets[place] for place in places]
+            columns = {name: [target[name] for target in chosen] for name in chosen[0]}
+            targets = {
+                name: padded(values, self._longest[steps]) if values[0].ndim else np.array(values)
+                for name, values in columns.items()
+            }
+        return {"features": features, "lengths": lengths, "targets": targets}
 
 
-def prepare(frontend, head, examples):
-    """Runs the frontend once over raw `(input, target)` pairs, of which targets may be None.
+def padded(rows, steps):
+    """Rows `(own steps, ...)` as one array `(rows, steps, ...)`, zero behind their ends."""
+    batch = np.zeros((len(rows), steps, *rows[0].shape[1:]), rows[0].dtype)
+    for place, row in enumerate(rows):
+        batch[place, : len(row)] = row
+    return batch
+
+
+def prepare(frontend, examples, head=None, crop=0):
+    """Runs the frontend once over inputs, and the head over their targets, some at a time.
+
+    Args:
+        frontend: `Frontend`.
+        examples: iterable of `(input, target)`: what its `read` gave, and what the head learns.
+        head: `Head`; None where inputs are their own targets.
+        crop: of `Corpus`.
 
     Returns:
-        A list of `(features, target)`: features `(steps, ...)` without padding, target a dict of numbers or None.
+        A `Corpus`.
     """
-    inputs, targets = zip(*examples)
-    rows = [None] * len(inputs)
-    if targets[0] is not None:  # encoded all at once, so that those of many ids are all padded alike
-        encoded = {name: value.numpy() for name, value in head.targets(tf.constant(targets)).items()}
-        rows = [{name: value[place] for name, value in encoded.items()} for place in range(len(inputs))]
-    batch, prepared = frontend.collate(inputs), []
-    for start in range(0, len(examples), 256):
-        part = {name: value[start : start + 256] for name, value in batch.items()}
-        features, lengths = (value.numpy() for value in frontend(part))
+    rows, encoded, examples = [], [], iter(examples)
+    while some := list(itertools.islice(examples, TOGETHER)):
+        inputs, targets = zip(*some)
+        features, lengths, _ = frontend(frontend.batch(inputs))
         # Copies, or each would keep the padding of its whole chunk in memory.
-        prepared += [row[:length].copy() for row, length in zip(features, lengths)]
-    return list(zip(prepared, rows))
+        rows += [row[:length].copy() for row, length in zip(features.numpy(), lengths.numpy())]
+        if head is not None:
+            encoded += _rows(head.targets(targets))
+    return Corpus(rows, None if head is None else encoded, crop)
+
+
+def _rows(targets):
+    """A batch of targets -> list of its rows, ids without padding."""
+    columns = {name: np.asarray(value) for name, value in targets.items()}
+    lengths = columns.get("lengths")
+    return [
+        {name: (value[place][: lengths[place]].copy() if value.ndim > 1 else value[place]) for name, value in columns.items()}
+        for place in range(len(columns["ids"]))
+    ]

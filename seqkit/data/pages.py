@@ -58,8 +58,8 @@ def split_lines(page):
 
     profile = ndimage.gaussian_filter1d((~dirt[labels]).sum(1).astype(float), letter / 4, mode="constant")
     padded = np.r_[0.0, profile, 0.0]  # a line at the very edge is a peak too
-    peaks, found = signal.find_peaks(padded, prominence=0)
-    peaks = peaks[found["prominences"] > DIP * padded[peaks]] - 1
+    peaks, properties = signal.find_peaks(padded, prominence=0)
+    peaks = peaks[properties["prominences"] > DIP * padded[peaks]] - 1
     borders = [a + np.argmin(profile[a:b]) for a, b in pairwise(peaks)]
 
     # The line of every stroke; one that crosses the middle of several lines is cut at the borders.

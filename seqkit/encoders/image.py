@@ -1,10 +1,10 @@
 """Pictures of text lines -> one state every four pixel columns, read in both directions."""
 
-import keras
 from keras import layers, ops
 
 from seqkit.encoders.recurrent import RecurrentEncoder
 from seqkit.lengths import mask
+from seqkit.parts import Encoder
 
 POOLS = ((2, 2), (2, 2), (2, 1), (1, 1), (2, 1))  # (rows, steps) that each convolution is reduced by
 SCALE = 4  # the product of the second: pixel columns in a state
@@ -16,8 +16,7 @@ def _blank_padding(image, lengths):
     return ops.where(real, image, ops.zeros((), image.dtype))
 
 
-@keras.saving.register_keras_serializable("seqkit")
-class LineEncoder(layers.Layer):
+class LineEncoder(Encoder):
     """Convolutions, then a stack of bidirectional LSTMs (Shi, Bai and Yao, 2017, "CRNN"; Puigcerver, 2017).
 
     A line's width is rounded up to whole frames of `SCALE` columns of paper, and padding set to zero again after each
@@ -33,6 +32,8 @@ class LineEncoder(layers.Layer):
         dropout: share of the channels that a recurrent layer does not read while training.
     """
 
+    stride = SCALE
+
     def __init__(self, filters, units, depth, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         if len(filters) != len(POOLS):
@@ -42,10 +43,6 @@ class LineEncoder(layers.Layer):
         self.pools = [layers.MaxPooling2D(pool) for pool in POOLS]
         self.dropout = layers.SpatialDropout1D(dropout)
         self.recurrent = RecurrentEncoder(units, depth, dropout)
-
-    def frames(self, lengths):
-        """The lengths of the states of features of `lengths` steps."""
-        return -(-lengths // SCALE)
 
     def convolved(self, features, lengths):
         """What the convolutions see, before states are told of each other: `(batch, frames, width)`. Lines as in `call`."""

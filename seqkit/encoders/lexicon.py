@@ -45,9 +45,9 @@ def learn_votes(rows, labels, classes, count, abstaining=None):
     voting = [label for label in range(classes) if label != abstaining and (labels == label).any()]
     if len(voting) < 2:
         raise ValueError("There is nothing to tell apart: the examples have fewer than two labels that n-grams vote for.")
-    found = [np.unique(_ngrams(row)) for row in rows]
-    kinds, column = np.unique(np.concatenate(found), return_inverse=True)
-    sizes = np.array([len(one) for one in found])
+    ngrams_of_texts = [np.unique(_ngrams(row)) for row in rows]
+    kinds, column = np.unique(np.concatenate(ngrams_of_texts), return_inverse=True)
+    sizes = np.array([len(one) for one in ngrams_of_texts])
     texts = np.repeat(np.arange(len(rows)), sizes)
     presence = sparse.csr_matrix((np.ones(len(column), np.float32), (texts, column)), (len(rows), len(kinds)))
     inside = np.stack([np.asarray(presence[labels == label].sum(0))[0] for label in voting])
@@ -58,17 +58,17 @@ def learn_votes(rows, labels, classes, count, abstaining=None):
     # A text of the abstaining label stands once under each of the others, with its share of the weight.
     partial = np.flatnonzero(labels == abstaining)
     places = np.concatenate([np.flatnonzero(labels != abstaining), *[partial] * len(voting)])
-    truths = np.concatenate([labels[labels != abstaining], np.repeat(voting, len(partial))])
+    targets = np.concatenate([labels[labels != abstaining], np.repeat(voting, len(partial))])
     shares = np.where(labels[places] == abstaining, 1 / len(voting), 1.0)
     model = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is meant
-        model.fit(scaled[places], truths, sample_weight=shares)
-    found = np.concatenate([model.coef_.T * ratio[kept, None], model.intercept_[None]])
+        model.fit(scaled[places], targets, sample_weight=shares)
+    coefficients = np.concatenate([model.coef_.T * ratio[kept, None], model.intercept_[None]])
     if len(voting) == 2:  # scikit-learn gives two labels one column
-        found = np.concatenate([-found, found], axis=1) / 2
-    votes = np.zeros((len(found), classes), np.float32)
-    votes[:, voting] = found
+        coefficients = np.concatenate([-coefficients, coefficients], axis=1) / 2
+    votes = np.zeros((len(coefficients), classes), np.float32)
+    votes[:, voting] = coefficients
     return _unpack(kinds[kept]), votes[:-1].astype(np.float16), votes[-1]
 
 

@@ -54,12 +54,12 @@ class NgramVotes(keras.layers.Layer):
         previous = ops.pad(ids, [[0, 0], [1, 0]], constant_values=START)[:, :steps]
         before = ops.pad(previous, [[0, 0], [1, 0]], constant_values=PAD)[:, :steps]
         none = ops.zeros_like(ids)
-        found = [_key(none, none, ids), _key(none, previous, ids), _key(before, previous, ids)]
-        found = ops.concatenate([ops.where(real, key, _NOTHING) for key in found], axis=1)
-        once = _first_of_its_kind(found) & (found != _NOTHING)
-        place = ops.reshape(ops.searchsorted(self.keys, ops.reshape(found, [-1])), ops.shape(found))
+        ngrams = [_key(none, none, ids), _key(none, previous, ids), _key(before, previous, ids)]
+        ngrams = ops.concatenate([ops.where(real, key, _NOTHING) for key in ngrams], axis=1)
+        once = _first_of_its_kind(ngrams) & (ngrams != _NOTHING)
+        place = ops.reshape(ops.searchsorted(self.keys, ops.reshape(ngrams, [-1])), ops.shape(ngrams))
         place = ops.minimum(place, len(self.keys) - 1)
-        known = ops.take(self.keys, place) == found
+        known = ops.take(self.keys, place) == ngrams
         votes = ops.take(self.votes, ops.where(known & once, place, len(self.keys)), axis=0)
         count = ops.sum(ops.cast(once, "float32"), axis=1)
         votes = votes[:, :steps] + votes[:, steps : 2 * steps] + votes[:, 2 * steps :]

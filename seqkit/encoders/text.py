@@ -5,10 +5,10 @@ from keras import layers, ops
 
 from seqkit.layers import LSTM, Bidirectional
 from seqkit.lengths import mask_of, zero_padding
+from seqkit.parts import Encoder, with_votes
 
 
-@keras.saving.register_keras_serializable("seqkit")
-class TextEncoder(layers.Layer):
+class TextEncoder(Encoder):
     """Embedding and a stack of bidirectional LSTMs (Schuster and Paliwal, 1997; Hochreiter and Schmidhuber, 1997).
 
     Args:
@@ -45,5 +45,5 @@ class TextEncoder(layers.Layer):
             states = layer(states, mask=real, training=training)
         states = zero_padding(states, lengths)
         if self.votes is not None:
-            states = ops.concatenate([states, ops.cast(self.votes(features, lengths), states.dtype)], axis=-1)
+            states = with_votes(states, self.votes(features, lengths))
         return states, ops.cast(lengths, "int32")

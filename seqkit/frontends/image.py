@@ -17,6 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from seqkit.media.pictures import FORMATS, LONGEST, decode, read_picture
+from seqkit.parts import Frontend, Sequence
 
 ROWS = 16  # of the small copy in which light and polarity are judged
 DOUBT = 0.5  # skewness of the shades where light ink covers 38 % of a dark page
@@ -32,15 +33,14 @@ SPECK = 0.05  # ink of less than the square of so many heights is dirt
 FAINTEST = 0.1  # contrast of ink on paper that is still stretched to 1
 
 
-class ImageFrontend(tf.Module):
+class ImageFrontend(Frontend):
     """Args:
     height: int, pixels of a line from top to bottom; the width of the features.
     tidy: bool, whether lines are made level, their letters upright, and softened.
     """
 
     signature = {"image_bytes": tf.TensorSpec((None,), tf.string, "image_bytes")}
-    signatures = {
-        "serving_default": signature,
+    more = {
         "pixels": {
             "pixels": tf.TensorSpec((None, None, None, 3), tf.uint8, "pixels"),
             "sizes": tf.TensorSpec((None, 2), tf.int32, "sizes"),
@@ -53,52 +53,52 @@ class ImageFrontend(tf.Module):
             raise ValueError(f"height must be at least 8 pixels; received {height!r}.")
         self.height, self.tidy = height, tidy
         # Partial functions: where many frontends are made, TensorFlow warns of one whose code is traced anew for each.
-        files, pixels = (tuple(forms.values()) for forms in self.signatures.values())
+        files, pixels = (tuple(forms.values()) for forms in (self.signature, self.more["pixels"]))
         self._read_files = tf.function(functools.partial(self._lines, decode), input_signature=files, autograph=False)
         self._read_pixels = tf.function(functools.partial(self._lines, _cut), input_signature=[pixels], autograph=False)
 
-    def for_training(self):
-        """The frontend that training reads with: it shows lines as they come. A network that has learnt from such, which
-        differ more, reads tidy lines better than one that knows only these."""
+    def learning(self):
+        """It shows lines as they come. A network that has learnt from such, which differ more, reads tidy lines better than one
+        that knows only these."""
         return ImageFrontend(self.height, tidy=False)
 
-    def collate(self, items):
-        """Gathers pictures into one batch.
+    def read(self, item, name):
+        """One picture -> the bytes of a whole PNG or JPEG.
 
         Args:
-            items: sequence of pictures: a path, the bytes of a file (PNG, JPEG, BMP, TIFF, WebP), a `PIL.Image`, or an
-                array `(height, width)` or `(height, width, 1, 3 or 4)` of bool, of integers up to 255 or 65535, or of
-                floats up to 1 or 255.
-
-        Returns:
-            `{"image_bytes": (batch,) object array of bytes}`, each a whole PNG or JPEG.
+            item: a path, the bytes of a file (PNG, JPEG, BMP, TIFF, WebP), a `PIL.Image`, or an array `(height, width)` or
+                `(height, width, 1, 3 or 4)` of bool, of integers up to 255 or 65535, or of floats up to 1 or 255.
+            name: how errors name it.
 
         Raises:
-            ValueError: an item is no picture of a line; the message says which and why.
+            ValueError: it is no picture of a line; the message says why.
         """
+        picture, source = read_picture(item, name)
+        if source is None:
+            stream = io.BytesIO()
+            picture.save(stream, "PNG", compress_level=1)
+            source = stream.getvalue()
+        return source
+
+    def size(self, item):
+        """From the file's header."""
+        width, height = Image.open(io.BytesIO(item), formats=FORMATS).size
+        return max(1, round(width * self.height / height))
+
+    def batch(self, items):
+        """`{"image_bytes": (batch,) object array of bytes}`."""
         batch = np.empty(len(items), object)
-        for place, item in enumerate(items):
-            picture, source = read_picture(item, f"Item {place}")
-            if source is None:
-                stream = io.BytesIO()
-                picture.save(stream, "PNG", compress_level=1)
-                source = stream.getvalue()
-            batch[place] = source
+        batch[:] = items
         return {"image_bytes": batch}
 
     def otherwise(self, batch):
-        """A collated batch in the form of each other signature: `{"pixels": {"pixels": ..., "sizes": ...}}`."""
+        """`{"pixels": {"pixels": (batch, height, width, 3) uint8, "sizes": (batch, 2) int32}}`: the same, decoded."""
         pictures = [np.asarray(Image.open(io.BytesIO(source)).convert("RGB")) for source in batch["image_bytes"]]
         sizes = np.array([picture.shape[:2] for picture in pictures], np.int32)
         pixels = np.zeros((len(pictures), *sizes.max(axis=0), 3), np.uint8)
         for place, picture in zip(pixels, pictures):
             place[: picture.shape[0], : picture.shape[1]] = picture
         return {"pixels": {"pixels": pixels, "sizes": sizes}}
-
-    def sizes(self, batch):
-        """Roughly how many steps each row of a collated batch makes, for grouping like ones: from the files' headers."""
-        shapes = (Image.open(io.BytesIO(source), formats=FORMATS).size for source in batch["image_bytes"])
-        return [max(1, round(width * self.height / height)) for width, height in shapes]
 
     def __call__(self, batch):
         """Reads lines, each on its own.
@@ -108,21 +108,16 @@ class ImageFrontend(tf.Module):
                 (batch, 2) int32}`, the height and width of each picture, which lies at the top left.
 
         Returns:
-            Features `(batch, steps, height)` float32 from 0 (paper) to 1 (ink), and lengths `(batch,)` int32, each at
-            least 1. A page without ink is a white line as long as its two margins.
-        """
-        return self.placed(batch)[:2]
-
-    def placed(self, batch):
-        """Reads lines, and says where on their pictures they lie.
-
-        Returns:
-            Features and lengths as of a call; and two `(batch,)` float32: where the first step begins, in pixels from the
-            picture's left side, and how many pixels a step is wide.
+            `Sequence` of `(batch, steps, height)` float32 from 0 (paper) to 1 (ink), each of at least one step. A page
+            without ink is a white line as long as its two margins. Spans are columns of the picture.
         """
         if "image_bytes" in batch:
-            return self._read_files(batch["image_bytes"])
-        return self._read_pixels((batch["pixels"], batch["sizes"]))
+            lines, lengths, starts, widths = self._read_files(batch["image_bytes"])
+        else:
+            lines, lengths, starts, widths = self._read_pixels((batch["pixels"], batch["sizes"]))
+        steps = tf.range(tf.shape(lines)[1], dtype=tf.float32)
+        spans = starts[:, None, None] + widths[:, None, None] * tf.stack([steps, steps + 1], axis=1)
+        return Sequence(lines, lengths, spans)
 
     def _lines(self, decode, items):
         def read(item):

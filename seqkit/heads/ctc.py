@@ -1,8 +1,7 @@
 """A text, character by character, out of more frames than it has characters: handwriting, speech.
 
 Connectionist temporal classification (CTC; Graves et al., 2006). Convention: column 0 of `log_probs` is the blank, `PAD`,
-and column `id - UNKNOWN` a character of the tokenizer; the other shared ids have none. Positions are in the frontend's
-steps, of which a frame has `scale`. Left out: words and their positions.
+and column `id - UNKNOWN` a character of the tokenizer; the other shared ids have none. Left out: words and their positions.
 """
 
 import itertools
@@ -12,9 +11,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from seqkit.language.language_model import log_probability
 from seqkit.language.tokenizers import PAD, UNKNOWN, nfc
 from seqkit.lengths import mask_of
 from seqkit.metrics import character_accuracy, fit_sigmoid, transcription
+from seqkit.parts import Head
 from seqkit.results import Character, Transcript
 from seqkit.search import ctc
 
@@ -26,8 +27,7 @@ def frames_needed(text):
     return len(text) + sum(first == second for first, second in itertools.pairwise(text))
 
 
-@keras.saving.register_keras_serializable("seqkit")
-class CTCHead(layers.Layer):
+class CTCHead(Head):
     """A softmax over the characters and the blank at each frame; read off greedily, or by prefix beam search.
 
     Args:
@@ -36,14 +36,12 @@ class CTCHead(layers.Layer):
         beam, candidates, weight, bonus, certain: of `ctc.prefix_beam`. A beam of 1 without a language model is the
             greedy search.
         alternatives: int, how many texts an answer lists, the best included; no more than `beam`.
-        scale: float, the frontend's steps in one frame.
         dropout: share of the states' values that are dropped while training.
 
     Raises:
         ValueError: the language model was learnt with another alphabet.
     """
 
-    result = Transcript
     monitor = "accuracy"
 
     def __init__(
@@ -56,7 +54,6 @@ class CTCHead(layers.Layer):
         bonus=0.0,
         certain=1.0,
         alternatives=5,
-        scale=1.0,
         dropout=0.0,
         **kwargs,
     ):
@@ -66,7 +63,7 @@ class CTCHead(layers.Layer):
                 f"The language model has another alphabet, of {language_model.size - 1} characters, than the tokenizer, of "
                 f"{len(tokenizer.characters)}. Learn it with this tokenizer."
             )
-        self.tokenizer, self.language_model, self.scale = tokenizer, language_model, scale
+        self.tokenizer, self.language_model = tokenizer, language_model
         self.search = {"beam": beam, "candidates": candidates, "weight": weight, "bonus": bonus, "certain": certain}
         self.alternatives = min(alternatives, beam)
         self.dropout = layers.Dropout(dropout)
@@ -79,39 +76,28 @@ class CTCHead(layers.Layer):
         self.usual = self.add_weight(shape=(), initializer="zeros", trainable=False, name="usual")
 
     def targets(self, y):
-        """`(batch,)` strings -> `{"ids": (batch, longest), "lengths": (batch,)}`, int32; composed to NFC first."""
-        ids, lengths = self.tokenizer.encode(tf.constant([nfc(text.decode()) for text in y.numpy()], tf.string))
-        return {"ids": ids, "lengths": lengths}
+        """A list of `str` -> `{"ids": (batch, longest), "lengths": (batch,)}`, int32; composed to NFC first."""
+        rows = [self.tokenizer.ids(text) for text in y]
+        ids = np.full((len(rows), max(map(len, rows), default=0)), PAD, np.int32)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = row
+        return {"ids": ids, "lengths": np.array([len(row) for row in rows], np.int32)}
 
-    def check(self, targets):
-        """Refuses the first of the texts, list of `str`, that has a character outside the alphabet: ValueError."""
-        for place, text in enumerate(targets):
-            ids = self.tokenizer.ids(text)
-            if UNKNOWN in ids:
-                at = ids.index(UNKNOWN)
-                raise ValueError(
-                    f"Example {place}: its text has {nfc(text)[at]!r} at place {at}, which is outside the alphabet of "
-                    f"{len(self.tokenizer.characters)} characters. Leave the example out, or learn the alphabet with it: "
-                    'fit(..., alphabet="union").'
-                )
-
-    def check_room(self, targets, frames):
-        """Refuses the first text that its frames are too few for.
-
-        Args:
-            targets: list of dicts, rows of `targets`.
-            frames: list of int, how many each has.
-
-        Raises:
-            ValueError: a text needs more frames than it has; the message says which.
-        """
-        for place, (target, given) in enumerate(zip(targets, frames)):
-            ids = target["ids"][: target["lengths"]].tolist()
-            if frames_needed(ids) > given:
-                raise ValueError(
-                    f"Example {place}: its text of {len(ids)} characters needs {frames_needed(ids)} frames; the input "
-                    f"gives {given}. Leave the example out, or check that input and text belong together."
-                )
+    def check(self, target, name, frames):
+        """Refuses a text, `str`, with a character outside the alphabet, or that needs more than its `frames`: ValueError."""
+        ids = self.tokenizer.ids(target)
+        if UNKNOWN in ids:
+            at = ids.index(UNKNOWN)
+            raise ValueError(
+                f"{name}: its text has {nfc(target)[at]!r} at place {at}, which is outside the alphabet of "
+                f"{len(self.tokenizer.characters)} characters. Leave the example out, or learn the alphabet with it: "
+                'fit(..., vocabulary="union").'
+            )
+        if frames_needed(ids) > frames:
+            raise ValueError(
+                f"{name}: its text of {len(ids)} characters needs {frames_needed(ids)} frames; the input "
+                f"gives {frames}. Leave the example out, or check that input and text belong together."
+            )
 
     def inherit(self, other):
         """Takes over what another `CTCHead` has learnt of the characters that both know; both must be built."""
@@ -152,18 +138,18 @@ class CTCHead(layers.Layer):
         apart = ops.sum(ops.exp(other) * (other - one), axis=2)
         return ops.sum(ops.where(mask_of(apart, outputs["lengths"]), apart, 0.0), axis=1)
 
-    def decode(self, states, lengths):
+    def decode(self, states, lengths, spans=None):
         """The answer: `Transcript`'s fields, row by row.
 
         Returns:
             `text` `(batch,)` strings; `score` `(batch,)`; `characters` `(batch, longest)` strings, "" in the padding, with
-            `left`, `right` (in steps) and `confidence` `(batch, longest)`, of no meaning there; `alternatives` `(batch, n)`
+            `left`, `right` (of the spans) and `confidence` `(batch, longest)`, of no meaning there; `alternatives` `(batch, n)`
             strings, best first, and `alternative_scores` `(batch, n)`; numbers are float32.
         """
         outputs = self(states, lengths)
         log_probs, lengths = outputs["log_probs"], outputs["lengths"]
         if self.search["beam"] == 1 and self.language_model is None:
-            symbols, counts = (found[:, None] for found in ctc.greedy(log_probs, lengths))
+            symbols, counts = (best[:, None] for best in ctc.greedy(log_probs, lengths))
             shares = tf.ones_like(counts, tf.float32)
         else:
             symbols, counts, scores = ctc.prefix_beam(log_probs, lengths, language_model=self.language_model, **self.search)
@@ -173,13 +159,13 @@ class CTCHead(layers.Layer):
         first, end, confidence = ctc.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
         longest = tf.reduce_max(counts[:, 0])
         logit = tf.math.log(_odds(log_probs, lengths, confidence, counts[:, 0]))
-        familiar = tf.where(counts[:, 0] > 0, self._spoken(symbols[:, 0], counts[:, 0]) - self.usual, 0.0)
+        familiar = tf.where(counts[:, 0] > 0, self._log_probability(symbols[:, 0], counts[:, 0]) - self.usual, 0.0)
         return {
             "text": texts[:, 0],
             "score": tf.sigmoid(self.slope * logit + self.offset + self.language * familiar),
             "characters": characters[:, 0, :longest],
-            "left": tf.cast(first[:, :longest], tf.float32) * self.scale,
-            "right": tf.cast(end[:, :longest], tf.float32) * self.scale,
+            "left": _side(spans, 0, first[:, :longest]),
+            "right": _side(spans, 1, end[:, :longest]),
             "confidence": confidence[:, :longest],
             "alternatives": texts[:, : self.alternatives],
             "alternative_scores": shares,
@@ -196,33 +182,33 @@ class CTCHead(layers.Layer):
             [(other.decode(), share) for other, share in others if share > 0],
         )
 
-    def evaluate(self, answers, truths):
+    def evaluate(self, predictions, references):
         """Metrics of `Transcript`s against the right texts: see `metrics.transcription`."""
-        return transcription([a.text for a in answers], [a.score for a in answers], truths)
+        return transcription([a.text for a in predictions], [a.score for a in predictions], references)
 
-    def calibrate(self, answers, truths):
+    def calibrate(self, predictions, references):
         """Fits the score to held-out answers: the share of a line's characters that can be expected to be right.
 
         How sure the characters are counts, and how likely the language model finds the text: of an upside-down line
         it reads letters that it is quite sure of, but no words. Lines that nothing was read in are left out.
         """
-        read = [(answer, truth) for answer, truth in zip(answers, truths) if answer.characters]
-        if read:
-            texts = [answer.text for answer, _ in read]
-            mean = [np.mean([character.confidence for character in answer.characters]) for answer, _ in read]
+        pairs = [(answer, reference) for answer, reference in zip(predictions, references) if answer.characters]
+        if pairs:
+            texts = [answer.text for answer, _ in pairs]
+            mean = [np.mean([character.confidence for character in answer.characters]) for answer, _ in pairs]
             mean = np.clip(mean, _LEAST, 1 - _LEAST)
-            targets = self.targets(tf.constant(texts))
-            spoken = self._spoken(tf.maximum(targets["ids"] - UNKNOWN, PAD), targets["lengths"]).numpy()
-            right = character_accuracy(texts, [truth for _, truth in read])
-            found = fit_sigmoid(np.column_stack([np.log(mean / (1 - mean)), spoken - spoken.mean()]), right)
-            for weight, value in zip((self.slope, self.language, self.offset, self.usual), (*found, spoken.mean())):
+            targets = self.targets(texts)
+            by_language = self._log_probability(tf.maximum(targets["ids"] - UNKNOWN, PAD), targets["lengths"]).numpy()
+            right = character_accuracy(texts, [reference for _, reference in pairs])
+            fitted = fit_sigmoid(np.column_stack([np.log(mean / (1 - mean)), by_language - by_language.mean()]), right)
+            for weight, value in zip((self.slope, self.language, self.offset, self.usual), (*fitted, by_language.mean())):
                 weight.assign(value)
 
-    def _spoken(self, symbols, counts):
+    def _log_probability(self, symbols, counts):
         """The language model's log probability of each text, a symbol, `(batch,)`; 0 without one."""
         if self.language_model is None:
             return tf.zeros_like(counts, tf.float32)
-        return ctc.spoken(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
+        return log_probability(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
 
 
 def _odds(log_probs, lengths, confidence, counts):
@@ -236,6 +222,13 @@ def _odds(log_probs, lengths, confidence, counts):
     lowest = tf.reduce_min(tf.pad(blanks, [[0, 0], [0, 1]], constant_values=1.0), axis=1)
     mean = tf.clip_by_value(tf.where(counts > 0, mean, lowest), _LEAST, 1 - _LEAST)
     return mean / (1 - mean)
+
+
+def _side(spans, side, places):
+    """Where so many frames begin, or have ended: `(batch, longest)` float32, in frames where there are no spans."""
+    if spans is None:
+        return tf.cast(places, tf.float32)
+    return tf.gather(spans[..., side], tf.maximum(places - side, 0), batch_dims=1)
 
 
 def _kernel_loss(symbols, counts, log_probs, lengths):

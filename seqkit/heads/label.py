@@ -1,23 +1,24 @@
 """One answer for the whole sequence, out of a fixed set of labels: sentiment, topic, keyword, speaker."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 from seqkit.lengths import mask_of, masked_max, masked_softmax
 from seqkit.metrics import classification, fit_temperature
+from seqkit.parts import Head, votes_apart
 from seqkit.results import Label
 
+_LOWEST = -1e30
 
-@keras.saving.register_keras_serializable("seqkit")
-class LabelHead(layers.Layer):
+
+class LabelHead(Head):
     """Attention pooling (Yang et al., 2016, "Hierarchical attention networks") beside max pooling, and a softmax.
 
     The answer is linear in what is pooled, so each step's share in it can be told exactly: see `explain`.
 
     Args:
-        labels: sequence of distinct `str`, the possible answers.
+        labels: sequence of distinct labels, the possible answers: `str`, `int`, `bool` or `float`, answered as they are.
         width: int, size of the layer that scores a step for attention.
         votes: the factor on the encoder's votes, the last `len(labels)` columns of the states, which are summed, not
             pooled; 0 for an encoder without them.
@@ -27,7 +28,6 @@ class LabelHead(layers.Layer):
         class_weights: a factor on the loss for each label, or None.
     """
 
-    result = Label
     monitor = "accuracy"
 
     def __init__(self, labels, width=64, votes=0.0, dropout=0.0, smoothing=0.0, class_weights=None, **kwargs):
@@ -37,23 +37,37 @@ class LabelHead(layers.Layer):
             raise ValueError(f"labels must be two or more, each once; received {self.labels}.")
         if class_weights is not None and len(class_weights) != len(self.labels):
             raise ValueError(f"class_weights must be one number a label, {self.labels}; received {class_weights}.")
+        self.spelt = [str(label) for label in self.labels]  # as the graph has them
         self.votes, self.smoothing, self.class_weights = votes, smoothing, class_weights
         self.hidden = layers.Dense(width, activation="tanh")
         self.scorer = layers.Dense(1, use_bias=False)
         self.channel_dropout, self.dropout = layers.SpatialDropout1D(dropout), layers.Dropout(dropout)
         self.dense = layers.Dense(len(self.labels))
         # Fitted on held-out examples once the rest is trained (Guo et al., 2017); 1 leaves the softmax as it is.
+        self.streams = not votes
         self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
 
     def targets(self, y):
-        """`(batch,)` strings -> `{"ids": (batch,) int32}`, the places of the labels."""
-        return {"ids": tf.argmax(y[:, None] == tf.constant(self.labels)[None], axis=1, output_type=tf.int32)}
+        """A list of labels -> `{"ids": (batch,) int32}`, their places."""
+        return {"ids": np.array([self.labels.index(label) for label in y], np.int32)}
+
+    def inherit(self, other):
+        """Takes over all that another `LabelHead` has learnt but of labels that this one does not have; both must be built."""
+        pairs = [(place, other.labels.index(label)) for place, label in enumerate(self.labels) if label in other.labels]
+        for layer in ("hidden", "scorer"):
+            getattr(self, layer).set_weights(getattr(other, layer).get_weights())
+        for weight, source in zip(self.dense.weights, other.dense.weights):
+            values = weight.numpy()
+            for place, theirs in pairs:
+                values[..., place] = source.numpy()[..., theirs]
+            weight.assign(values)
+        self.temperature.assign(other.temperature)
 
     def call(self, states, lengths, targets=None, training=False):
         """states `(batch, steps, width)` -> `{"logits": (batch, labels), "weights": (batch, steps)}`."""
         states, votes = self._parted(states)
         states = self.channel_dropout(states, training=training)
-        weights = masked_softmax(self.scorer(self.hidden(states))[..., 0], lengths)
+        weights = masked_softmax(self._relevance(states), lengths)
         attended = ops.einsum("bs,bsw->bw", ops.cast(weights, states.dtype), states)
         pooled = ops.concatenate([attended, masked_max(states, lengths)], axis=-1)
         logits = ops.cast(self.dense(self.dropout(pooled, training=training)), "float32")
@@ -62,11 +76,15 @@ class LabelHead(layers.Layer):
             logits = logits + ops.cast(ops.sum(votes, axis=1), "float32")
         return {"logits": logits, "weights": weights}
 
+    def _relevance(self, states):
+        return self.scorer(self.hidden(states))[..., 0]
+
     def _parted(self, states):
         """What is pooled, and the votes with their factor (None without)."""
         if not self.votes:
             return states, None
-        return states[..., : -len(self.labels)], states[..., -len(self.labels) :] * self.votes
+        states, votes = votes_apart(states, len(self.labels))
+        return states, votes * self.votes
 
     def loss(self, targets, outputs):
         """Cross-entropy of each row, `(batch,)`, with smoothing and class weights."""
@@ -77,17 +95,51 @@ class LabelHead(layers.Layer):
             loss = loss * ops.sum(truth * ops.convert_to_tensor(self.class_weights, "float32"), axis=1)
         return loss
 
-    def decode(self, states, lengths):
+    def decode(self, states, lengths, spans=None):
         """The answer: `{"label": (batch,), "score": (batch,), "scores": (batch, labels)}`."""
         return self.answer(self(states, lengths)["logits"])
 
     def answer(self, logits):
         """The answer of logits `(batch, labels)`: see `decode`."""
         scores = ops.softmax(logits / self.temperature)
-        label = tf.gather(tf.constant(self.labels), ops.argmax(scores, axis=1))
+        label = tf.gather(tf.constant(self.spelt), ops.argmax(scores, axis=1))
         return {"label": label, "score": ops.max(scores, axis=1), "scores": scores}
 
-    def explain(self, states, lengths):
+    def start(self, batch):
+        """What is pooled, of nothing: the highest relevance of a step, the sum of all relative to it and of the states with
+        these weights, and the states' maximum."""
+        width = self.dense.kernel.shape[0] // 2
+        return {
+            "highest": ops.full((batch,), _LOWEST),
+            "weight": ops.zeros((batch,)),
+            "attended": ops.zeros((batch, width)),
+            "maximum": ops.full((batch, width), _LOWEST),
+        }
+
+    def pool(self, states, lengths, state):
+        """Pools what came with what there was: the logits of all, `(batch, labels)`, and the state."""
+        states = ops.pad(states, [[0, 0], [0, 1], [0, 0]])  # one step more, which is padding: no maximum is of nothing
+        real = mask_of(states, lengths)
+        relevance = ops.where(real, ops.cast(self._relevance(states), "float32"), _LOWEST)
+        highest = ops.maximum(state["highest"], ops.max(relevance, axis=1))
+        before = ops.exp(state["highest"] - highest)
+        weights = ops.where(real, ops.exp(relevance - highest[:, None]), 0.0)
+        state = {
+            "highest": highest,
+            "weight": state["weight"] * before + ops.sum(weights, axis=1),
+            "attended": state["attended"] * before[:, None] + ops.einsum("bs,bsw->bw", weights, ops.cast(states, "float32")),
+            "maximum": ops.maximum(state["maximum"], ops.max(ops.where(real[..., None], states, _LOWEST), axis=1)),
+        }
+        attended = state["attended"] / ops.maximum(state["weight"], 1e-30)[:, None]
+        maximum = ops.where(state["weight"][:, None] > 0, state["maximum"], 0.0)
+        return ops.cast(self.dense(ops.concatenate([attended, maximum], axis=-1)), "float32"), state
+
+    def step(self, states, lengths, spans, state):
+        """The answer to all that came: as `parts.Head.step`."""
+        logits, state = self.pool(states, lengths, state)
+        return self.answer(logits), state
+
+    def explain(self, states, lengths, spans=None):
         """`decode`, and what it rests on, step by step.
 
         Returns:
@@ -107,14 +159,14 @@ class LabelHead(layers.Layer):
 
     def typed(self, label, score, scores):
         """One row of `decode`, as NumPy has it -> a `Label`."""
-        return Label(label.decode(), float(score), dict(zip(self.labels, scores.tolist())))
+        return Label(self.labels[self.spelt.index(label.decode())], float(score), dict(zip(self.labels, scores.tolist())))
 
-    def evaluate(self, answers, truths):
+    def evaluate(self, predictions, references):
         """Metrics of `Label`s against the right labels: see `metrics.classification`."""
-        return classification([a.label for a in answers], [a.score for a in answers], truths)
+        return classification([a.label for a in predictions], [a.score for a in predictions], references)
 
-    def calibrate(self, answers, truths):
+    def calibrate(self, predictions, references):
         """Fits the temperature on held-out answers, so that a score is a probability one can trust."""
-        scores = np.array([[answer.scores[label] for label in self.labels] for answer in answers])
+        scores = np.array([[answer.scores[label] for label in self.labels] for answer in predictions])
         logits = np.log(np.maximum(scores, 1e-30)) * float(self.temperature)
-        self.temperature.assign(fit_temperature(logits, [self.labels.index(truth) for truth in truths]))
+        self.temperature.assign(fit_temperature(logits, [self.labels.index(label) for label in references]))

@@ -12,10 +12,10 @@ import numpy as np
 from keras import layers, ops
 
 from seqkit.lengths import mask_of
+from seqkit.parts import Head
 
 
-@keras.saving.register_keras_serializable("seqkit")
-class NeighboursHead(layers.Layer):
+class NeighboursHead(Head):
     """Softmax by importance sampling (Bengio and Senécal, 2003; Jean et al., 2015) over the encoder's own embedding.
 
     The sum over all wrong ids is estimated from a few, each weighed by how rarely it is drawn: from a log-uniform
@@ -26,8 +26,6 @@ class NeighboursHead(layers.Layer):
         units: int, width of the forward half of a state; the backward half comes next, what follows is not read.
         samples: int, wrong ids drawn for each batch.
     """
-
-    monitor = None
 
     def __init__(self, embedding, units, samples=1024, **kwargs):
         super().__init__(**kwargs)

@@ -40,10 +40,10 @@ def learn(texts, tokenizer, order=6, before=None):
             f"An n-gram is one number below 2 ** 62: {order} of {base} symbols do not fit. "
             f"Choose an order from 1 to {int(62 * np.log(2) / np.log(base))}."
         )
-    found = [_ngrams(text, tokenizer, order) for text in texts]
-    if not found:
+    lines = [_ngrams(text, tokenizer, order) for text in texts]
+    if not lines:
         raise ValueError("A language model needs text to learn from; received no line.")
-    ngrams = np.concatenate(found)
+    ngrams = np.concatenate(lines)
     counts = np.ones_like(ngrams)
     if before is not None:
         older, times = _translated(before, tokenizer, order)
@@ -140,8 +140,8 @@ def _translated(content, tokenizer, order):
     symbols = np.array([0] + [id - UNKNOWN if id != UNKNOWN else -1 for id in tokenizer.ids(characters)])
     numbers, known = np.zeros_like(ngrams), np.full(ngrams.shape, True)
     for place in reversed(range(order)):
-        found = symbols[ngrams // (len(characters) + 1) ** place % (len(characters) + 1)]
-        numbers, known = numbers * (tokenizer.size - UNKNOWN) + found, known & (found >= 0)
+        digits = symbols[ngrams // (len(characters) + 1) ** place % (len(characters) + 1)]
+        numbers, known = numbers * (tokenizer.size - UNKNOWN) + digits, known & (digits >= 0)
     return numbers[known], counts[known]
 
 
@@ -195,17 +195,17 @@ def _tables(ngrams, counts, base, order):
         once = (shorter >= base ** (length - 2)) if length > 2 else np.full(len(shorter), True)
         raw.append((shorter[once], number[once]))
     levels, backoffs = [], []
-    for length, (found, number) in enumerate(raw, 1):
+    for length, (ngrams, number) in enumerate(raw, 1):
         if length < order:
             # A shorter n-gram counts by how many symbols it follows; one that opens a line, by how often it does.
             _, follows = np.unique(raw[length][0] % base**length, return_counts=True)
-            number[(found >= base ** (length - 1)) | (length == 1)] = follows
-        histories, places = np.unique(found // base, return_inverse=True)
+            number[(ngrams >= base ** (length - 1)) | (length == 1)] = follows
+        histories, places = np.unique(ngrams // base, return_inverse=True)
         discount = _discounts(number)[np.minimum(number, 3)]
         total = np.bincount(places, number)
         left = np.bincount(places, discount) / total
-        shorter = levels[-1][1][np.searchsorted(levels[-1][0], found % base ** (length - 1))] if levels else 1 / base
-        levels.append((found, (number - discount) / total[places] + left[places] * shorter))
+        shorter = levels[-1][1][np.searchsorted(levels[-1][0], ngrams % base ** (length - 1))] if levels else 1 / base
+        levels.append((ngrams, (number - discount) / total[places] + left[places] * shorter))
         backoffs.append((histories, left))
     return levels, backoffs
 
@@ -215,5 +215,26 @@ def _discounts(counts):
     probability above 0 where a small text leaves too few counts to tell."""
     ones, twos, threes, fours = (max(1, np.sum(counts == count)) for count in (1, 2, 3, 4))
     share = ones / (ones + 2 * twos)
-    found = [0, 1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes]
-    return np.clip(found, [0, 0.1, 0.1, 0.1], [0, 0.95, 1.9, 2.8])
+    discounts = [0, 1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes]
+    return np.clip(discounts, [0, 0.1, 0.1, 0.1], [0, 0.95, 1.9, 2.8])
+
+
+def log_probability(language_model, ids, counts):
+    """How likely a language model finds texts.
+
+    Args:
+        language_model: `LanguageModel`, or what is asked as it is.
+        ids: `(batch, longest)` int32, the texts' symbols, 0 in the padding.
+        counts: `(batch,)` int32, characters of each.
+
+    Returns:
+        The log probability of each text and its end, `(batch,)` float32.
+    """
+    ids = tf.pad(ids, [[0, 0], [0, 1]])
+
+    def read(place, states, total):
+        log_probs, states = language_model.step(states, ids[:, place])
+        return place + 1, states, total + tf.where(place <= counts, log_probs, 0.0)
+
+    start = 0, language_model.start_states(tf.shape(ids)[0]), tf.zeros_like(counts, tf.float32)
+    return tf.while_loop(lambda place, *_: place < tf.shape(ids)[1], read, start)[2]

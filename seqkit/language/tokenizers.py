@@ -98,6 +98,19 @@ class SentencePieceTokenizer(tf.Module):
         ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
         return ids.to_tensor(PAD), tf.cast(ids.row_lengths(), tf.int32)
 
+    def encode_with_offsets(self, text):
+        """As `encode`, and where each piece lies: byte offsets into the text, of its first byte and behind its last,
+        `(batch, steps)` int32 each. `END` lies behind the text. White space
+        before a piece, and U+FFFD, which is read so, is no part of it."""
+        ids, begins, ends = self._op.tokenize_with_offsets(text)
+        length = tf.strings.length(text)[:, None]
+        ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
+        begins, ends = (tf.concat([tf.cast(at, tf.int32), length], axis=1).to_tensor() for at in (begins, ends))
+        pieces = tf.strings.substr(tf.broadcast_to(text[:, None], tf.shape(begins)), begins, ends - begins)
+        shown = tf.strings.regex_replace(pieces, r"^[\s\pZ\x{FFFD}]+", "")
+        begins += tf.strings.length(pieces) - tf.strings.length(shown)
+        return ids.to_tensor(PAD), tf.cast(ids.row_lengths(), tf.int32), begins, ends
+
     def decode(self, ids, lengths):
         """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""
         rows = tf.RaggedTensor.from_tensor(ids, lengths=tf.cast(lengths, tf.int64))
@@ -173,8 +186,8 @@ class CharacterTokenizer(tf.Module):
         known = tf.constant([ord(character) for character in self.characters])
         points = tf.strings.unicode_decode(text, "UTF-8")
         places = tf.minimum(tf.searchsorted(known, points.values), len(self.characters) - 1)
-        found = tf.where(tf.gather(known, places) == points.values, places + UNKNOWN + 1, UNKNOWN)
-        return points.with_values(found).to_tensor(PAD), tf.cast(points.row_lengths(), tf.int32)
+        ids = tf.where(tf.gather(known, places) == points.values, places + UNKNOWN + 1, UNKNOWN)
+        return points.with_values(ids).to_tensor(PAD), tf.cast(points.row_lengths(), tf.int32)
 
     def pieces(self, ids):
         """ids of any shape -> their characters, strings of the same shape; the shared ids are empty strings."""

@@ -102,13 +102,13 @@ def _tree(words, size):
     for place, word in enumerate(words):
         letters[place, : len(word)] = word
     nodes, above, begin = np.ones(len(words), np.int64), np.array([0, often.sum()]), 2
-    found = []
+    levels = []
     for depth in range(letters.shape[1]):
         going = lengths > depth
         keys, places = np.unique(nodes[going] * size + letters[going, depth], return_inverse=True)
         total = np.bincount(places, often[going])
         ended = np.bincount(places, often[going] * (lengths[going] == depth + 1))
         first = begin - len(above) if depth else 0
-        found.append((keys, total / above[keys // size - first], ended / total, np.full(len(keys), depth + 1)))
+        levels.append((keys, total / above[keys // size - first], ended / total, np.full(len(keys), depth + 1)))
         nodes[going], above, begin = begin + places, total, begin + len(keys)
-    return [np.concatenate(column) for column in zip(*found)]
+    return [np.concatenate(column) for column in zip(*levels)]

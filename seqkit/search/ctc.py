@@ -61,15 +61,15 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
     chosen += 1
     symbols = tf.pad(symbols, [[0, 0], [0, 0], [1, 0]], constant_values=_NOTHING)  # the empty prefix has nothing to repeat
 
-    def extend(frame, ended, open_, spoken, states, last, keys, counts, ids):
+    def extend(frame, ended, open_, fused, states, last, keys, counts, ids):
         """One frame: `ended` and `open_` are log probabilities of the paths that end in a blank, and in a character."""
         total = _log_add(ended, open_)
         symbol, chance = chosen[:, None, frame], chances[:, None, frame]
         grown = tf.where(last[..., None] == symbol, ended[..., None], total[..., None]) + chance
-        said, after = spoken[..., None] + bonus, states[..., None]
+        grown_fused, after = fused[..., None] + bonus, states[..., None]
         if language_model is not None:
             log_probs, after = language_model.step(after, symbol)
-            said += weight * log_probs
+            grown_fused += weight * log_probs
         ended = total + blanks[:, None, frame]
         open_ += tf.gather(symbols[:, frame], last, batch_dims=1)
         # A prefix grown into one that is in the beam already joins it. Places that have no prefix yet are no danger: they
@@ -86,7 +86,7 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
         def chose(kept, new):
             return tf.gather(pool(kept, new), places, batch_dims=1)
 
-        _, places = tf.math.top_k(pool(_log_add(ended, open_) + spoken, grown + said), beam)
+        _, places = tf.math.top_k(pool(_log_add(ended, open_) + fused, grown + grown_fused), beam)
         parents = tf.where(places < beam, places, (places - beam) // candidates)
         added = chose(zeros, symbol)
         counts = tf.gather(counts, parents, batch_dims=1)
@@ -95,7 +95,7 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
             frame + 1,
             chose(ended, _NOTHING),
             chose(open_, grown),
-            chose(spoken, said),
+            chose(fused, grown_fused),
             chose(states, after),
             chose(last, symbol),
             chose(keys, grown_keys),
@@ -109,7 +109,7 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
     states = tf.zeros([batch, beam], tf.int64)
     if language_model is not None:
         states += language_model.start_states(batch)[:, None]
-    _, ended, open_, spoken, states, _, _, counts, ids = tf.while_loop(
+    _, ended, open_, fused, states, _, _, counts, ids = tf.while_loop(
         lambda frame, *_: frame < frames,
         extend,
         (
@@ -125,12 +125,12 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
         ),
     )
     scores = _log_add(ended, open_)
-    found = scores > _NOTHING / 2
-    scores += spoken
+    possible = scores > _NOTHING / 2
+    scores += fused
     if language_model is not None:
         scores += weight * language_model.step(states, tf.zeros_like(counts))[0]
-    scores, order = tf.math.top_k(tf.where(found, scores, -float("inf")), beam)
-    counts = tf.gather(tf.where(found, counts, 0), order, batch_dims=1)
+    scores, order = tf.math.top_k(tf.where(possible, scores, -float("inf")), beam)
+    counts = tf.gather(tf.where(possible, counts, 0), order, batch_dims=1)
     ids = tf.gather(ids, order, batch_dims=1)[:, :, : tf.reduce_max(counts)]
     return tf.where(tf.sequence_mask(counts, tf.shape(ids)[2]), ids, 0), counts, scores
 
@@ -196,30 +196,9 @@ def align(log_probs, lengths, ids, counts):
     moment = tf.range(frames)[None, :, None]
     first = tf.reduce_min(tf.where(on, moment, frames), axis=1)
     end = tf.reduce_max(tf.where(on, moment + 1, 0), axis=1)
-    spoken = tf.transpose(emitted, [1, 0, 2])[:, :, 1::2]
-    confidence = tf.exp(tf.reduce_max(tf.where(on, spoken, _NOTHING), axis=1))
+    on_characters = tf.transpose(emitted, [1, 0, 2])[:, :, 1::2]
+    confidence = tf.exp(tf.reduce_max(tf.where(on, on_characters, _NOTHING), axis=1))
     return tf.where(possible, first, 0), end, confidence
-
-
-def spoken(language_model, ids, counts):
-    """How likely a language model finds texts.
-
-    Args:
-        language_model: as of `prefix_beam`.
-        ids: `(batch, longest)` int32, the texts' symbols, 0 in the padding.
-        counts: `(batch,)` int32, characters of each.
-
-    Returns:
-        The log probability of each text and its end, `(batch,)` float32.
-    """
-    ids = tf.pad(ids, [[0, 0], [0, 1]])
-
-    def read(place, states, total):
-        log_probs, states = language_model.step(states, ids[:, place])
-        return place + 1, states, total + tf.where(place <= counts, log_probs, 0.0)
-
-    start = 0, language_model.start_states(tf.shape(ids)[0]), tf.zeros_like(counts, tf.float32)
-    return tf.while_loop(lambda place, *_: place < tf.shape(ids)[1], read, start)[2]
 
 
 def _without_certain_blanks(log_probs, lengths, certain):

@@ -1,30 +1,20 @@
-"""The tasks, by name, and how an untrained pipeline of each is made.
-
-A task is a module with `NAME`, `INPUTS` and `TARGET` (column names), `SAMPLES` (raw inputs), a frozen dataclass
-`Config`, `check(config, targets)`, `learn(config, examples) -> assets`, `build(config, assets) -> (frontend, encoder, head)`
-and, where training varies what it shows, `augmentation(config)`, which gives `loop.fit` its `augment`.
-"""
+"""The tasks, by name, and how an untrained pipeline of each is made: each module has a `TASK`, which is a `parts.Task`."""
 
 import dataclasses
 
 from seqkit.pipe import Pipeline
 from seqkit.tasks import handwriting, sentiment, strokes
 
-TASKS = {task.NAME: task for task in (handwriting, sentiment, strokes)}
-ALIASES = {
-    "handwriting": handwriting.NAME,
-    "sentiment": sentiment.NAME,
-    "strokes": strokes.NAME,
-    "text-classification": sentiment.NAME,
-}
+TASKS = {task.name: task for task in (handwriting.TASK, sentiment.TASK, strokes.TASK)}
+ALIASES = {alias: task.name for task in TASKS.values() for alias in task.aliases}
 
 
 def task_named(name):
-    """The task module of a name or alias; ValueError for an unknown one."""
+    """The task of a name or alias; ValueError for an unknown one."""
     try:
         return TASKS[ALIASES.get(name, name)]
     except KeyError:
-        raise ValueError(f"Unknown task {name!r}; expected one of {sorted(TASKS)}.") from None
+        raise ValueError(f"Unknown task {name!r}; expected one of {sorted(TASKS)}, or of {sorted(ALIASES)}.") from None
 
 
 def build(task, assets=None, **config):
@@ -42,11 +32,11 @@ def build(task, assets=None, **config):
     Raises:
         ValueError: no such task or field.
     """
-    module = task_named(task)
-    known = [field.name for field in dataclasses.fields(module.Config)]
-    unknown = sorted(set(config) - set(known))
+    known = task_named(task)
+    fields = [field.name for field in dataclasses.fields(known.Config)]
+    unknown = sorted(set(config) - set(fields))
     if unknown:
-        raise ValueError(f"{module.NAME} has no setting {unknown[0]!r}; expected some of {known}.")
+        raise ValueError(f"{known.name} has no setting {unknown[0]!r}; expected some of {fields}.")
     # Tuples, so that a config is a value: what JSON brings back as lists compares equal to what was saved.
     config = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
-    return Pipeline(module, module.Config(**config), assets)
+    return Pipeline(known, known.Config(**config), assets)

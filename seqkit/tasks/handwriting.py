@@ -9,17 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seqkit.encoders.image import SCALE, LineEncoder
+from seqkit.encoders.image import LineEncoder
 from seqkit.frontends.image import ImageFrontend
 from seqkit.heads.ctc import CTCHead
 from seqkit.language import language_model
 from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
 from seqkit.language.words import WordLanguageModel
+from seqkit.parts import Task
 from seqkit.tasks.fields import check_whole
 from seqkit.training.augment import LineAugmentation
-
-NAME = "handwriting-recognition"
-INPUTS, TARGET = ("image",), "text"  # the columns of a manifest
 
 
 def _drawn(text):
@@ -60,11 +58,11 @@ class Config:
         )
 
 
-def check(config, targets):
-    """Raises ValueError for the first target that is not a text of at least one character."""
-    for place, target in enumerate(targets):
-        if not isinstance(target, str) or not target.strip():
-            raise ValueError(f"Example {place}: expected the line's text, of at least one character; received {target!r:.80}.")
+def check(config, target, name):
+    """A text of at least one character, composed; a ValueError that begins with `name` for any other target."""
+    if not isinstance(target, str) or not target.strip():
+        raise ValueError(f"{name}: expected the line's text, of at least one character; received {target!r:.80}.")
+    return target
 
 
 def learn(config, examples):
@@ -73,14 +71,14 @@ def learn(config, examples):
     return _assets(config, learn_alphabet(texts), texts)
 
 
-def adapt(config, assets, examples, alphabet):
-    """The assets for going on with other examples, `alphabet` being "union" (characters of both) or "new" (theirs alone)."""
+def relearn(config, assets, examples, vocabulary):
+    """Config and assets for going on with other examples: characters of both ("union"), or theirs alone ("new")."""
     texts = [text for _, text in examples]
     known = CharacterTokenizer(learn_alphabet(texts))
-    if alphabet == "new":
-        return _assets(config, known.alphabet, texts)
+    if vocabulary == "new":
+        return config, _assets(config, known.alphabet, texts)
     union = CharacterTokenizer(assets["alphabet.json"]).union(known)
-    return {**assets, **_assets(config, union.alphabet, texts, assets.get("language_model.npz"))}
+    return config, {**assets, **_assets(config, union.alphabet, texts, assets.get("language_model.npz"))}
 
 
 def _assets(config, alphabet, texts, before=None):
@@ -103,12 +101,26 @@ def build(config, assets):
         candidates=config.candidates,
         weight=config.weight,
         bonus=config.bonus,
-        scale=SCALE,
         dropout=config.dropout,
     )
     return ImageFrontend(config.height), LineEncoder(config.filters, config.units, config.depth, config.dropout), head
 
 
-def augmentation(config):
+def augment(config):
     """What varies the lines while training."""
     return LineAugmentation()
+
+
+TASK = Task(
+    name="handwriting-recognition",
+    aliases=("handwriting",),
+    inputs=("image",),
+    target="text",
+    samples=SAMPLES,
+    Config=Config,
+    check=check,
+    learn=learn,
+    build=build,
+    relearn=relearn,
+    augment=augment,
+)

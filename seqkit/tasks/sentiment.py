@@ -1,6 +1,6 @@
 """Sentiment: text -> negative, neutral or positive. Other labels make it topic, intent or spam."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seqkit.data.batches import prepare
 from seqkit.encoders import lexicon
@@ -10,11 +10,9 @@ from seqkit.frontends.text import TextFrontend
 from seqkit.heads.label import LabelHead
 from seqkit.heads.neighbours import NeighboursHead
 from seqkit.language.tokenizers import SentencePieceTokenizer, train_sentencepiece
-from seqkit.tasks.fields import check_labels, check_whole
+from seqkit.parts import Task
+from seqkit.tasks.fields import check_label, check_whole, labels_of, relearn_labels
 
-NAME = "sentiment-analysis"
-check = check_labels
-INPUTS, TARGET = ("text",), "label"  # the columns of a manifest
 SAMPLES = ("A film of rare warmth.", "It never works, and nobody answers the phone.", "Ünïcödé 😀 <br /> 12", "")
 
 
@@ -38,6 +36,9 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
+        object.__setattr__(self, "labels", labels_of(self.labels))
+        if self.class_weights is not None and len(self.class_weights) != len(self.labels):
+            raise ValueError(f"class_weights must be one number a label, {self.labels}; received {self.class_weights!r}.")
         # Three ids of 16 bits each name an n-gram.
         check_whole(
             self,
@@ -51,16 +52,29 @@ class Config:
 
 def learn(config, examples):
     """Learns from `(text, label)` pairs what has to be known before there are weights: pieces, and n-gram votes."""
-    texts, labels = zip(*examples)
-    model = train_sentencepiece(texts, config.vocabulary, config.case_sensitive, config.seed)
-    assets = {"sentencepiece.model": model}
-    if config.ngrams:
-        rows = [row for row, _ in prepare(TextFrontend(SentencePieceTokenizer(model)), None, [(x, None) for x in texts])]
-        places = [config.labels.index(label) for label in labels]
-        neutral = config.labels.index(config.abstaining) if config.abstaining in config.labels else None
-        votes = lexicon.learn_votes(rows, places, len(config.labels), config.ngrams, neutral)
-        assets["ngrams.npz"] = lexicon.to_bytes(*votes)
-    return assets
+    model = train_sentencepiece((text for text, _ in examples), config.vocabulary, config.case_sensitive, config.seed)
+    return {"sentencepiece.model": model, **_votes(config, model, examples)}
+
+
+def _votes(config, model, examples):
+    if not config.ngrams:
+        return {}
+    frontend = TextFrontend(SentencePieceTokenizer(model))
+    inputs = ((frontend.read(text, f"Example {place}"), None) for place, (text, _) in enumerate(examples))
+    places = [config.labels.index(label) for _, label in examples]
+    neutral = config.labels.index(config.abstaining) if config.abstaining in config.labels else None
+    votes = lexicon.learn_votes(prepare(frontend, inputs).rows, places, len(config.labels), config.ngrams, neutral)
+    return {"ngrams.npz": lexicon.to_bytes(*votes)}
+
+
+def relearn(config, assets, examples, vocabulary):
+    """Config and assets for going on with other examples: the pieces stay, labels are as `vocabulary` says, and n-grams vote as
+    these examples teach, for what the earlier ones were is not kept."""
+    labels = relearn_labels(config, [label for _, label in examples], vocabulary)
+    weights = config.class_weights if labels == config.labels else None
+    config = replace(config, labels=labels, class_weights=weights)
+    examples = [(text, check_label(config, label, f"Example {place}")) for place, (text, label) in enumerate(examples)]
+    return config, {**assets, **_votes(config, assets["sentencepiece.model"], examples)}
 
 
 def build(config, assets):
@@ -89,3 +103,18 @@ def pretraining_head(config, encoder):
     if config.depth != 1:
         raise ValueError(f"Pretraining needs depth=1, or a state would see the word it predicts; got {config.depth}.")
     return NeighboursHead(encoder.embedding, config.units)
+
+
+TASK = Task(
+    name="sentiment-analysis",
+    aliases=("sentiment", "text-classification"),
+    inputs=("text",),
+    target="label",
+    samples=SAMPLES,
+    Config=Config,
+    check=check_label,
+    learn=learn,
+    build=build,
+    relearn=relearn,
+    pretraining_head=pretraining_head,
+)

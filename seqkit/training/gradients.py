@@ -79,11 +79,11 @@ def measure(model, batch, epoch, clip):
     for variable, value in before:  # the seeds of dropout among them: a watched run draws what an unwatched one does
         variable.assign(value)
     weights = [variable.value for variable in model.trainable_variables]
-    found, states = tape.gradient(
+    own, states = tape.gradient(
         loss, [weights, [record.states for record in seen]], unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     layers, whole = {}, f"{model.name}/"
-    for variable, gradient in zip(model.trainable_variables, found):
+    for variable, gradient in zip(model.trainable_variables, own):
         name = variable.path.rpartition("/")[0].removeprefix(whole)
         layers.setdefault(name, []).append(tf.convert_to_tensor(gradient))
     layers = {name: float(tf.linalg.global_norm(parts)) for name, parts in layers.items()}

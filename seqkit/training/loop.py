@@ -3,9 +3,8 @@
 Convention: everything that decides the weights (order of the examples, dropout, schedule) follows from the seed and
 the step, and the whole state goes into each checkpoint. So the same call with the same `directory` goes on where the
 last checkpoint stood, and ends with the weights of a run that was never broken.
-The frontend runs once, and its features stay in memory.
-Left out: which examples make a batch (`batches.py`); several devices; what is measured between epochs (the caller's
-`evaluate`).
+Left out: which examples make a batch (`data/batches.py`); what is learnt from one (`objectives.py`); several devices; what
+is measured between epochs (the caller's `evaluate`).
 """
 
 import contextlib
@@ -20,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkit.data.batches import collate, order, prepare
+from seqkit.data.batches import order
 from seqkit.training import gradients, runs
 
 SECONDS_BETWEEN_CHECKPOINTS = 120
@@ -40,6 +39,8 @@ class Options:
     average: float = 0.0  # decay of the moving average of the weights that is kept and measured; 0 keeps the last
     crop: int = 0  # steps; longer inputs show one random stretch of this many an epoch; 0 shows all
     patience: int = 0  # epochs without a better metric before stopping; 0 never stops early
+    freeze: str | None = None  # "encoder" trains the head alone; what is not `trainable` in Keras stays as it is anyway
+    watch_gradients: bool = False  # measure gradients on the first batch of each epoch; the training stays the same
     seed: int = 0
 
     def __post_init__(self):
@@ -48,44 +49,31 @@ class Options:
                 raise ValueError(f"{name} must be at least {lowest}; received {getattr(self, name)!r}.")
         if self.agreement < 0:
             raise ValueError(f"agreement must be at least 0; received {self.agreement!r}.")
+        if self.freeze not in (None, "encoder"):
+            raise ValueError(f"freeze must be 'encoder' or None; received {self.freeze!r}.")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0; received {self.learning_rate!r}.")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1; received {self.average!r}.")
 
 
-def fit(
-    model,
-    frontend,
-    examples,
-    options,
-    evaluate=None,
-    augment=None,
-    directory=None,
-    identity=None,
-    verbose=True,
-    watch=None,
-):
+def fit(model, corpus, options, objective, evaluate=None, directory=None, identity=None, verbose=True):
     """Trains `model` in place.
 
     Args:
         model: `SequenceModel` with its weights created.
-        frontend: the frontend it was made for; its `for_training()`, where it has one, reads the examples.
-        examples: list of `(input, target)`, already checked; targets None for a head that needs none.
+        corpus: `batches.Corpus`, already checked.
         options: `Options`.
+        objective: function of a batch and a seed `(2,)` int32, in graph -> `(batch,)`, what is made small: see `objectives.py`.
         evaluate: called after each epoch with the weights to be kept in place; returns a dict of metrics, of which
             `model.head.monitor` (higher is better) decides which epoch is kept. Without it the last is.
-        augment: varies what is shown: `(features, lengths, seed) -> (features, lengths)` in graph, where the same seed,
-            `(2,)` int32, gives the same; or None. With `agreement`, it is given `views=2` too: the batch holds its inputs
-            twice, and a step stays where it is in both.
         directory: where checkpoints, `log.csv`, TensorBoard events and `run.json` go; None keeps nothing on disk.
         identity: anything JSON takes that tells this run from another; a directory of another run is refused.
         verbose: show a progress bar.
-        watch: list to which the `Gradients` on the first batch of each epoch are added; None measures none. It changes
-            nothing in the training.
 
     Returns:
-        The history: a list with one dict an epoch: epoch, loss, the metrics, seconds.
+        The history, a list with one dict an epoch: epoch, loss, the metrics, seconds; and a list of `Gradients`, one an epoch
+        where they are watched.
 
     Raises:
         ValueError: `directory` holds another run, or a damaged one.
@@ -93,28 +81,21 @@ def fit(
         OSError: it cannot be written.
         FloatingPointError: the loss is no longer a number.
     """
-    if options.agreement and not hasattr(model.head, "disagreement"):
-        raise ValueError(f"agreement is for readers of text; {type(model.head).__name__} has none. Leave it at 0.")
-    if hasattr(frontend, "for_training"):
-        frontend = frontend.for_training()
-    examples = prepare(frontend, model.head, examples)
-    if hasattr(model.head, "check_room"):
-        model.head.check_room([target for _, target in examples], [model.encoder.frames(len(row)) for row, _ in examples])
     with contextlib.ExitStack() as claim:
         if directory is not None:
             directory = Path(directory)
-            run = {"options": asdict(options), "examples": runs.digest(examples), "identity": identity}
+            run = {"options": asdict(options), "examples": corpus.digest, "identity": identity}
             claim.enter_context(runs.claimed(directory, run))
-        return _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
+        return _fit(model, corpus, options, objective, evaluate, directory, verbose)
 
 
-def _fit(model, examples, options, evaluate, augment, directory, verbose, watch):
-    lengths = [min(len(features), options.crop or len(features)) for features, _ in examples]
+def _fit(model, corpus, options, objective, evaluate, directory, verbose):
     batch_steps = options.batch_steps // 2 if options.agreement else options.batch_steps
-    steps = len(order(lengths, batch_steps, options.seed, 0))
+    steps = len(order(corpus.lengths, batch_steps, options.seed, 0))
     optimizer = _optimizer(options, steps * options.epochs)
-    optimizer.build(model.trainable_variables)
-    weights = [variable.value for variable in model.trainable_variables]
+    trained = (model.head if options.freeze else model).trainable_variables
+    optimizer.build(trained)
+    weights = [variable.value for variable in trained]
     averages = [tf.Variable(weight) for weight in weights]
     best = [tf.Variable(weight) for weight in weights]
     state = {"epoch": 0, "step": 0, "loss": 0.0, "seconds": 0.0, "best": None, "best_epoch": 0, "history": [], "gradients": []}
@@ -137,7 +118,7 @@ def _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
     def batch_at(plan, epoch, step):
         size, places = plan[step]
         random = np.random.default_rng((options.seed, epoch, step))
-        return collate([examples[place] for place in places], size, random, options.crop)
+        return corpus.batch(places, size, random)
 
     def save():
         progress.assign(json.dumps(state))
@@ -145,19 +126,19 @@ def _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
             with runs.written(directory):
                 manager.save()
 
-    train_step = _train_step(model, optimizer, averages, options, augment)
+    train_step = _train_step(model, trained, optimizer, averages, options, objective)
     kept = averages if options.average else weights
     with runs.Bar(verbose, steps, options.epochs) as bar:
         while state["epoch"] < options.epochs and not _is_over(state, options.patience):
             epoch = state["epoch"]
-            plan = order(lengths, batch_steps, options.seed, epoch)
+            plan = order(corpus.lengths, batch_steps, options.seed, epoch)
             saved = time.monotonic()
             began = saved - state["seconds"]
-            if watch is not None and len(state["gradients"]) == epoch:
-                found = gradients.measure(model, batch_at(plan, epoch, 0), epoch + 1, options.clip)
-                for concern in found.concerns:
+            if options.watch_gradients and len(state["gradients"]) == epoch:
+                watched = gradients.measure(model, batch_at(plan, epoch, 0), epoch + 1, options.clip)
+                for concern in watched.concerns:
                     warnings.warn(f"Epoch {epoch + 1}: {concern}", RuntimeWarning, stacklevel=4)
-                state["gradients"].append(asdict(found))
+                state["gradients"].append(asdict(watched))
             for step in range(state["step"], steps):
                 batch = batch_at(plan, epoch, step)
                 bar.step(epoch, step, state["loss"] / max(step, 1), batch["features"].shape)
@@ -172,7 +153,7 @@ def _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
                     save()
                     saved = time.monotonic()
             line = {"epoch": epoch + 1, "loss": state["loss"] / steps}
-            if watch is not None:
+            if options.watch_gradients:
                 line["gradient_norm"] = state["gradients"][-1]["norm"]
             if evaluate is not None:
                 with _in_place(weights, kept):
@@ -188,9 +169,7 @@ def _fit(model, examples, options, evaluate, augment, directory, verbose, watch)
                 runs.log(directory, writer, line, state["history"], state["gradients"])
             bar.epoch(line)
     _copy(best, weights)
-    if watch is not None:
-        watch += [gradients.Gradients(**found) for found in state["gradients"]]
-    return state["history"]
+    return state["history"], [gradients.Gradients(**kept) for kept in state["gradients"]]
 
 
 def _optimizer(options, steps):
@@ -201,23 +180,14 @@ def _optimizer(options, steps):
     return keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=options.clip)
 
 
-def _train_step(model, optimizer, averages, options, augment):
+def _train_step(model, variables, optimizer, averages, options, objective):
     """The function that trains on one batch and returns its loss; one program for each shape of batch."""
-    variables = model.trainable_variables
 
     def step(batch, count):
-        told = {}
-        if options.agreement:
-            batch, told = tf.nest.map_structure(lambda value: tf.concat([value, value], 0), batch), {"views": 2}
-        if augment is not None:
-            seed = tf.stack([options.seed, count])
-            features, lengths = augment(batch["features"], batch["lengths"], seed, **told)
-            batch = {**batch, "features": features, "lengths": lengths}
         with tf.GradientTape() as tape:
-            outputs = model(batch, training=True)
-            loss = model.compute_loss(y=batch["targets"], y_pred=outputs)
-            if options.agreement:
-                loss += options.agreement * tf.reduce_mean(model.head.disagreement(outputs))
+            loss = tf.reduce_mean(objective(batch, tf.stack([options.seed, count])))
+            if model.losses:
+                loss += tf.add_n(model.losses)
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
         if options.average:
             seen = tf.cast(count, tf.float32)

@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("seqkit")
 class SequenceModel(keras.Model):
     """Args:
     encoder: layer called with `(features, lengths)`, gives `(states, lengths)`.
@@ -22,6 +21,9 @@ class SequenceModel(keras.Model):
     def call(self, inputs, training=False):
         states, lengths = self.encoder(inputs["features"], inputs["lengths"], training=training)
         return self.head(states, lengths, targets=inputs.get("targets"), training=training)
+
+    def get_config(self):
+        raise NotImplementedError("A pipeline is saved whole: call pipe.save(directory), or save_weights(path) on its model.")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = ops.mean(self.head.loss(y, y_pred))

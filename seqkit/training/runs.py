@@ -9,7 +9,6 @@ the new.
 import contextlib
 import csv
 import fcntl
-import hashlib
 import json
 import os
 import platform
@@ -17,16 +16,6 @@ import time
 
 import keras
 import tensorflow as tf
-
-
-def digest(examples):
-    """A checksum, `str`, of `(features, target)` as the model is shown them: arrays, and dicts of arrays or None."""
-    digest = hashlib.sha256()
-    for features, target in examples:
-        for value in (features, *(target or {}).values()):
-            digest.update(f"{value.shape}{value.dtype}".encode())
-            digest.update(value.tobytes())
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager
@@ -205,7 +194,7 @@ class Bar:
         self.bar = Progress(*columns, transient=True, disable=not verbose, console=Console(stderr=True))
         self.task = self.bar.add_task("starting", total=steps)
         self.steps, self.epochs, self.shapes = steps, epochs, set()
-        self.said = time.monotonic()
+        self.spoke = time.monotonic()
 
     def __enter__(self):
         if self.bar.console.is_terminal:
@@ -225,8 +214,8 @@ class Bar:
         self.bar.update(self.task, description=text, completed=step, refresh=new)
         if len(self.shapes) == 1 and new and not self.bar.console.is_terminal:
             self._say(f"epoch {epoch + 1}/{self.epochs}: compiling, which takes a while for each size of batch")
-        if not self.bar.console.is_terminal and time.monotonic() - self.said > 60:
-            self.said = time.monotonic()
+        if not self.bar.console.is_terminal and time.monotonic() - self.spoke > 60:
+            self.spoke = time.monotonic()
             self._say(f"{text}, step {step}/{self.steps}")
 
     def epoch(self, line):

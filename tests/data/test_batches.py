@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seqkit.data.batches import collate, order, sizes_of
+from seqkit.data.batches import Corpus, order, sizes_of
 
 
 def test_batches_are_padded_to_the_sizes_that_pad_least():
@@ -45,17 +45,34 @@ def test_epochs_have_their_own_order_but_the_same_shapes():
 
 
 def test_a_batch_is_padded_with_zeros_and_knows_its_lengths():
-    examples = [(np.array([5, 6]), {"ids": np.int32(1)}), (np.array([7, 8, 9]), {"ids": np.int32(0)})]
-    batch = collate(examples, 4, np.random.default_rng(0))
-    assert batch["features"].tolist() == [[5, 6, 0, 0], [7, 8, 9, 0]]
-    assert batch["lengths"].tolist() == [2, 3]
-    assert batch["targets"]["ids"].tolist() == [1, 0]
+    rows = [np.array([5, 6]), np.array([7, 8, 9]), np.arange(30)]
+    targets = [{"ids": np.array(ids), "lengths": np.int32(len(ids))} for ids in ([1], [4, 4, 4], [2] * 9)]
+    batch = Corpus(rows, targets).batch([1, 0], 8, None)
+    assert batch["features"].tolist() == [[7, 8, 9, 0, 0, 0, 0, 0], [5, 6, 0, 0, 0, 0, 0, 0]]
+    assert batch["lengths"].tolist() == [3, 2]
+    # As long as any target that may be in a batch of so many steps: there is one shape for each.
+    assert batch["targets"]["ids"].tolist() == [[4, 4, 4], [1, 0, 0]]
+    assert Corpus(rows, targets).batch([0], 32, None)["targets"]["ids"].shape == (1, 9)
+    assert batch["targets"]["lengths"].tolist() == [3, 1]
+    labels = [{"ids": np.int32(1)}, {"ids": np.int32(0)}, {"ids": np.int32(2)}]
+    assert Corpus(rows, labels).batch([2, 0], 32, None)["targets"]["ids"].tolist() == [2, 1]
 
 
-def test_a_crop_is_a_stretch_of_the_input():
-    batch = collate([(np.arange(100), None), (np.arange(3), None)], 8, np.random.default_rng(0), crop=5)
+def test_a_crop_is_a_stretch_of_the_input_and_its_own_target():
+    corpus = Corpus([np.arange(100), np.arange(3)], None, crop=5)
+    assert corpus.lengths.tolist() == [5, 3]
+    batch = corpus.batch([0, 1], 8, np.random.default_rng(0))
     start = batch["features"][0, 0]
     assert batch["features"][0].tolist() == [*range(start, start + 5), 0, 0, 0]
-    assert batch["lengths"].tolist() == [5, 3]
-    starts = {int(collate([(np.arange(7), None)], 8, np.random.default_rng(s), 5)["features"][0, 0]) for s in range(50)}
+    assert batch["lengths"].tolist() == batch["targets"]["lengths"].tolist() == [5, 3]
+    assert batch["targets"]["ids"] is batch["features"]
+    starts = {int(Corpus([np.arange(7)], None, 5).batch([0], 8, np.random.default_rng(s))["features"][0, 0]) for s in range(50)}
     assert starts == {0, 1, 2}
+
+
+def test_a_digest_tells_examples_apart():
+    rows, targets = [np.arange(3), np.arange(2)], [{"ids": np.int32(1)}, {"ids": np.int32(0)}]
+    one = Corpus(rows, targets).digest
+    assert one == Corpus([row.copy() for row in rows], [dict(target) for target in targets]).digest
+    others = [Corpus(rows[::-1], targets), Corpus(rows, targets[::-1]), Corpus(rows[:1], targets[:1]), Corpus(rows, None)]
+    assert len({one, *(other.digest for other in others)}) == 5

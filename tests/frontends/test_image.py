@@ -34,7 +34,7 @@ def encoded(picture, kind="PNG", **options):
 
 def lines(items, frontend=FRONTEND):
     """The features of each item, without padding."""
-    features, lengths = frontend(frontend.collate(items))
+    features, lengths, _ = frontend(frontend.collate(items))
     return [row[:length] for row, length in zip(features.numpy(), lengths.numpy())]
 
 
@@ -281,14 +281,14 @@ def test_letters_that_lean_are_put_upright(tangent):
 
 def test_training_is_shown_lines_as_they_come():
     page = Image.fromarray(np.pad(LINE, 60, constant_values=255)).rotate(3, Image.Resampling.BICUBIC, fillcolor=255)
-    level, climbing = (lines([np.asarray(page)], frontend)[0] for frontend in (FRONTEND, FRONTEND.for_training()))
+    level, climbing = (lines([np.asarray(page)], frontend)[0] for frontend in (FRONTEND, FRONTEND.learning()))
     rises = []
     for line in (level, climbing):
         ends = (line[: len(line) // 4].sum(0), line[-len(line) // 4 :].sum(0))
         first, last = (ink @ np.arange(48) / ink.sum() for ink in ends)
         rises.append(first - last)
     assert abs(rises[0]) < 2 and rises[1] > 6
-    soft, sharp = (np.abs(np.diff(line, axis=0)).max() for line in (CLEAN, *lines([LINE], FRONTEND.for_training())))
+    soft, sharp = (np.abs(np.diff(line, axis=0)).max() for line in (CLEAN, *lines([LINE], FRONTEND.learning())))
     assert soft < 0.9 * sharp
 
 
@@ -316,14 +316,14 @@ def test_odd_shapes_are_answered(shape):
 
 def test_neighbours_and_padding_do_not_matter():
     items = [LINE, drawn("a"), np.full((20, 30), 255, np.uint8), np.pad(LINE, 300, constant_values=255)]
-    features, lengths = FRONTEND(FRONTEND.collate(items))
+    features, lengths, _ = FRONTEND(FRONTEND.collate(items))
     for place, item in enumerate(items):
         np.testing.assert_array_equal(features[place, : lengths[place]], lines([item])[0])
         assert not features[place, lengths[place] :].numpy().any()
 
 
 def test_no_items_are_a_batch_of_one_step():
-    features, lengths = FRONTEND(FRONTEND.collate([]))
+    features, lengths, _ = FRONTEND(FRONTEND.collate([]))
     assert features.shape == (0, 1, 48) and lengths.shape == (0,)
 
 
@@ -339,16 +339,15 @@ def test_pixels_give_the_same_features_as_files():
 
 def test_sizes_guess_the_steps():
     items = [LINE, drawn("short"), encoded(LINE, "JPEG")]
-    batch = FRONTEND.collate(items)
-    for guess, length in zip(FRONTEND.sizes(batch), FRONTEND(batch)[1].numpy()):
-        assert 0.5 < guess / length < 2
+    for item, length in zip(items, FRONTEND(FRONTEND.collate(items)).lengths.numpy()):
+        assert 0.5 < FRONTEND.size(FRONTEND.read(item, "Item")) / length < 2
 
 
 def test_the_graph_holds_only_tensorflows_own_ops():
     graph = tf.function(FRONTEND, autograph=False).get_concrete_function(FRONTEND.signature).graph.as_graph_def()
     ops = {node.op for function in graph.library.function for node in function.node_def}
     assert "DecodeImage" in ops and not ops & {"PyFunc", "EagerPyFunc", "XlaLaunch"}
-    assert all(spec.name == name for specs in FRONTEND.signatures.values() for name, spec in specs.items())
+    assert all(spec.name == name for specs in (FRONTEND.signature, *FRONTEND.more.values()) for name, spec in specs.items())
 
 
 def animation():

@@ -4,13 +4,15 @@ import pytest
 import tensorflow as tf
 
 from seqkit.frontends.text import TextFrontend
+from seqkit.language.tokenizers import SentencePieceTokenizer, train_sentencepiece
 
 
 class Letters(tf.Module):
     """Shows the text that reaches the tokenizer."""
 
-    def encode(self, text):
-        return text, tf.strings.length(text)
+    def encode_with_offsets(self, text):
+        length = tf.strings.length(text)
+        return text, length, tf.zeros_like(length)[:, None], length[:, None]
 
 
 def seen(item):
@@ -23,10 +25,10 @@ def seen(item):
     [
         ("plain", b"plain"),
         (b"bytes", b"bytes"),
-        ("one<br /><br/>two<br>three", b"one  two three"),
+        ("one<br /><br/>two<br>three", b"one           two    three"),
         ("a\0b", b"a b"),
         (b"broken \xff", "broken \ufffd".encode()),
-        ("lone \ud800 surrogate", b"lone ? surrogate"),
+        ("lone \ud800 surrogate", "lone \ufffd surrogate".encode()),
         ("été", "été".encode()),
     ],
 )
@@ -42,3 +44,19 @@ def test_other_items_are_refused_by_place(item, kind):
 
 def test_an_empty_batch_is_allowed():
     assert TextFrontend(Letters()).collate([])["text"].shape == (0,)
+
+
+def test_spans_are_characters_of_the_raw_text():
+    texts = ["Good<br />film,  \U0001f600 na\u00efve \ufb01ne", "", b"\xff bad", "a<br  >b\0c", "e\u0301 \ud800 x"]
+    model = train_sentencepiece(["good film naive bad fine a b c x e"] * 3, 60)
+    frontend = TextFrontend(SentencePieceTokenizer(model))
+    _, lengths, spans = frontend(frontend.collate(texts))
+    for place, text in enumerate(texts):
+        raw = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        cut = [raw[int(begin) : int(end)] for begin, end in spans[place, : lengths[place]].numpy()]
+        for lost in ("<br />", "<br  >", "\0", "\ufffd", "\ud800"):  # SentencePiece takes U+FFFD for a space
+            raw = raw.replace(lost, " " * len(lost))
+        assert "".join(cut) == "".join(raw.split())
+        assert spans[place, lengths[place] - 1].numpy().tolist() == [len(raw)] * 2  # the end of the text
+    begins, ends = spans[0].numpy().T.tolist()
+    assert 10 in begins and 14 in ends and 17 in begins  # "film" has the characters 10 to 13, the face is the one at 17

@@ -104,7 +104,7 @@ def test_a_pipeline_reads_with_the_words_beside_its_assets(tmp_path):
     (tmp_path / "model" / "assets" / "words.txt").write_text("abba\n")
     pipe = seqkit.pipeline(tmp_path / "model")
     assert isinstance(pipe.model.head.language_model, WordLanguageModel)
-    assets = pipe.task.adapt(pipe.config, pipe.assets, [(line, "cab")], "union")
+    _, assets = pipe.task.relearn(pipe.config, pipe.assets, [(line, "cab")], "union")
     assert assets["words.txt"] == b"abba\n" and json.loads(assets["alphabet.json"]) == "abc"
-    assert "words.txt" not in pipe.task.adapt(pipe.config, pipe.assets, [(line, "cab")], "new")
-    assert seqkit.build(pipe.task.NAME, pipe.assets, **{**small, "order": 0}).model.head.language_model is None
+    assert "words.txt" not in pipe.task.relearn(pipe.config, pipe.assets, [(line, "cab")], "new")[1]
+    assert seqkit.build(pipe.task.name, pipe.assets, **{**small, "order": 0}).model.head.language_model is None

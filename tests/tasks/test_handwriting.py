@@ -35,7 +35,7 @@ def encoder_of(pipe):
 def test_new_characters_join_and_what_was_learnt_stays(pipe, alphabet, characters):
     before, encoder = columns(pipe), encoder_of(pipe)
     answer = pipe(HANDWRITING.inputs[0])
-    pipe.fit(MORE, alphabet=alphabet, freeze="encoder", learning_rate=1e-12, **QUICK)
+    pipe.fit(MORE, vocabulary=alphabet, freeze="encoder", learning_rate=1e-12, **QUICK)
     after = columns(pipe)
     assert set(after) == {*characters, "blank"}
     for character in set(before) & set(after):
@@ -49,7 +49,7 @@ def test_new_characters_join_and_what_was_learnt_stays(pipe, alphabet, character
 
 def test_new_characters_are_learnt():
     pipe = HANDWRITING.train()
-    pipe.fit(MORE * 4, alphabet="union", epochs=300, batch_steps=512, learning_rate=2e-2, verbose=False)
+    pipe.fit(MORE * 4, vocabulary="union", epochs=300, batch_steps=512, learning_rate=2e-2, verbose=False)
     assert [answer.text for answer in pipe([image for image, _ in MORE])] == [text for _, text in MORE]
 
 
@@ -67,18 +67,18 @@ def test_a_union_goes_on_where_it_was_killed(tmp_path):
     for run in ("first", "again"):
         HANDWRITING.pipe.save(tmp_path / run)
         again = seqkit.pipeline(tmp_path / run)
-        history = again.fit(MORE, alphabet="union", directory=tmp_path / "run", **QUICK)
+        history = again.fit(MORE, vocabulary="union", directory=tmp_path / "run", **QUICK)
     assert len(history) == 1 and history[0]["seconds"] > 0
 
 
 @pytest.mark.parametrize(
     "examples, options, message",
     [
-        (MORE, {}, "Example 0: its text has 'q' at place 0, which is outside the alphabet.*alphabet=\"union\""),
-        (HANDWRITING.examples, {"alphabet": "more"}, "alphabet must be 'keep', 'union' or 'new'; received 'more'"),
+        (MORE, {}, "Example 0: its text has 'q' at place 0, which is outside the alphabet.*vocabulary=\"union\""),
+        (HANDWRITING.examples, {"vocabulary": "more"}, "vocabulary must be 'keep', 'union' or 'new'; received 'more'"),
         (HANDWRITING.examples, {"freeze": "head"}, "freeze must be 'encoder' or None; received 'head'"),
         ([(printed("on"), "one one one one")], {}, "Example 0: its text of 15 characters needs 15 frames; the input gives"),
-        ([(printed("on"), "")], {}, "Example 0: expected the line's text, of at least one character; received ''"),
+        ([(printed("on"), "")], {}, "Example 0: expected a text, received ''; fill it in"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused_before_training(pipe, examples, options, message, tmp_path):
@@ -88,13 +88,6 @@ def test_what_cannot_be_learnt_is_refused_before_training(pipe, examples, option
     assert not (tmp_path / "run").exists()
     for one, other in zip(before, encoder_of(pipe)):
         np.testing.assert_array_equal(one, other)
-
-
-def test_a_task_without_an_alphabet_says_so():
-    from cases import SENTIMENT
-
-    with pytest.raises(TypeError, match="A sentiment-analysis pipeline has no alphabet"):
-        SENTIMENT.pipe.fit(SENTIMENT.examples, alphabet="union")
 
 
 def test_decoded_pixels_answer_as_files_do(exported):

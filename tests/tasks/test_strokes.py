@@ -1,7 +1,6 @@
 """Strokes and CTC fit together: lines of several glyphs are read, by a task that is made here of the library's parts."""
 
 import functools
-import types
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from seqkit.encoders.recurrent import RecurrentEncoder
 from seqkit.frontends.strokes import StrokesFrontend
 from seqkit.heads.ctc import CTCHead
 from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
+from seqkit.parts import Task
 from seqkit.pipe import Pipeline
 from seqkit.tasks import handwriting, strokes
 
@@ -25,16 +25,16 @@ def build(config, assets):
     return StrokesFrontend(config.spacing, config.box), encoder, CTCHead(CharacterTokenizer(assets["alphabet.json"]), beam=1)
 
 
-LINES = types.SimpleNamespace(
-    NAME="stroke-lines",
-    INPUTS=("points",),
-    TARGET="text",
-    SAMPLES=strokes.SAMPLES,
+LINES = Task(
+    name="stroke-lines",
+    inputs=("points",),
+    target="text",
+    samples=strokes.SAMPLES,
     Config=strokes.Config,
     check=handwriting.check,
     learn=lambda config, examples: {"alphabet.json": learn_alphabet([text for _, text in examples])},
     build=build,
-    augmentation=lambda config: functools.partial(strokes.deform, shear=0.1, rotation=3.0, box=config.box),
+    augment=lambda config: functools.partial(strokes.deform, shear=0.1, rotation=3.0, box=config.box),
 )
 
 

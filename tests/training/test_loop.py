@@ -14,7 +14,7 @@ import tensorflow as tf
 from cases import HANDWRITING, SENTIMENT
 
 from seqkit.data import batches
-from seqkit.training import loop, runs
+from seqkit.training import loop, objectives
 from seqkit.training.loop import Options
 
 QUICK = {"epochs": 2, "batch_steps": 64, "learning_rate": 5e-3, "verbose": False}
@@ -34,12 +34,18 @@ def test_a_run_leaves_its_record(tmp_path):
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
+def prepared(pipe, examples, frontend=None, **options):
+    """A case's examples as a corpus, once the pipeline has learnt what it must."""
+    pipe.learn(examples)
+    read = [(pipe.frontend.read(x, "Example"), y) for x, y in examples]
+    return batches.prepare(frontend or pipe.frontend, read, pipe.model.head, **options)
+
+
 def test_training_reads_with_the_frontends_own_form_for_it(tmp_path):
     pipe = HANDWRITING.build()
     pipe.fit(HANDWRITING.examples, directory=tmp_path, **{**QUICK, "epochs": 1})
     shown, answered = (
-        runs.digest(batches.prepare(frontend, pipe.model.head, HANDWRITING.examples))
-        for frontend in (pipe.frontend.for_training(), pipe.frontend)
+        prepared(pipe, HANDWRITING.examples, frontend).digest for frontend in (pipe.frontend.learning(), pipe.frontend)
     )
     assert shown != answered
     assert json.loads((tmp_path / "run.json").read_text())["run"]["examples"] == shown
@@ -47,15 +53,14 @@ def test_training_reads_with_the_frontends_own_form_for_it(tmp_path):
 
 def test_augmenting_has_a_seed_of_its_own_at_each_step():
     pipe, seen = SENTIMENT.build(seed=7), []
-    pipe.learn(SENTIMENT.examples)
 
     def augment(features, lengths, seed):
         (seed,) = tf.numpy_function(lambda seed: [seen.append(seed.tolist()) or seed], [seed], [tf.int32])
         with tf.control_dependencies([seed]):
             return tf.zeros_like(features), lengths  # all words are one, so nothing can be learnt
 
-    options = Options(epochs=2, batch_steps=64, seed=7)
-    history = loop.fit(pipe.model, pipe.frontend, SENTIMENT.examples, options, augment=augment, verbose=False)
+    options, corpus = Options(epochs=2, batch_steps=64, seed=7), prepared(pipe, SENTIMENT.examples)
+    history, _ = loop.fit(pipe.model, corpus, options, objectives.one_view(pipe.model, augment), verbose=False)
     steps = len(seen) // 2
     assert steps > 1 and seen == [[7, step] for step in range(2 * steps)]
     assert history[-1]["loss"] > 0.9  # near log 3
@@ -63,7 +68,7 @@ def test_augmenting_has_a_seed_of_its_own_at_each_step():
 
 def test_with_agreement_each_example_is_shown_twice_in_batches_of_the_same_size():
     pipe, seen = HANDWRITING.build(), []
-    pipe.learn(HANDWRITING.examples)
+    corpus = prepared(pipe, HANDWRITING.examples)
 
     def augment(features, lengths, seed, views=1):
         (shown,) = tf.numpy_function(lambda x: [seen.append((views, x.copy())) or x], [features], [tf.float32])
@@ -71,7 +76,10 @@ def test_with_agreement_each_example_is_shown_twice_in_batches_of_the_same_size(
 
     for agreement in (0.0, 0.5):
         options = Options(epochs=1, batch_steps=256, agreement=agreement)
-        loop.fit(pipe.model, pipe.frontend, HANDWRITING.examples, options, augment=augment, verbose=False)
+        objective = (
+            objectives.two_views(pipe.model, augment, agreement) if agreement else objectives.one_view(pipe.model, augment)
+        )
+        loop.fit(pipe.model, corpus, options, objective, verbose=False)
     once, twice = ([x for views, x in seen if views == count] for count in (1, 2))
     assert sum(map(len, twice)) == 2 * sum(map(len, once))
     for x in twice:
@@ -80,7 +88,7 @@ def test_with_agreement_each_example_is_shown_twice_in_batches_of_the_same_size(
 
 
 def test_agreement_is_refused_where_no_text_is_read():
-    with pytest.raises(ValueError, match="agreement is for readers of text; LabelHead has none. Leave it at 0."):
+    with pytest.raises(ValueError, match="agreement is for readers of text; sentiment-analysis has a LabelHead"):
         SENTIMENT.build().fit(SENTIMENT.examples, **QUICK, agreement=0.2)
 
 
@@ -97,9 +105,7 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     first = SENTIMENT.build()
     history = first.fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK)
     again = SENTIMENT.build()
-    began = time.monotonic()
     assert again.fit(SENTIMENT.examples, directory=tmp_path / "run", **QUICK) == history
-    assert time.monotonic() - began < 5
     assert again(SENTIMENT.inputs) == first(SENTIMENT.inputs)
 
 
@@ -132,7 +138,7 @@ pipe.save(sys.argv[2])
 
 
 def start(run, saved):
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}
     command = [sys.executable, "-W", "ignore", "-c", RUN, str(run), str(saved)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
@@ -167,17 +173,16 @@ def test_a_run_killed_twice_ends_with_the_weights_of_an_unbroken_one(tmp_path):
 def test_the_best_epoch_is_kept_and_waiting_ends():
     pipe = SENTIMENT.build()
     answers = iter([0.5, 0.9, 0.7, 0.6, 0.99])
-    pipe.learn(SENTIMENT.examples)
-    found = []
+    corpus, kernels = prepared(pipe, SENTIMENT.examples), []
 
     def evaluate():
-        found.append(pipe.model.head.dense.kernel.numpy())
+        kernels.append(pipe.model.head.dense.kernel.numpy())
         return {"accuracy": next(answers)}
 
     options = Options(epochs=5, batch_steps=64, learning_rate=5e-3, patience=2)
-    history = loop.fit(pipe.model, pipe.frontend, SENTIMENT.examples, options, evaluate=evaluate, verbose=False)
+    history, _ = loop.fit(pipe.model, corpus, options, objectives.one_view(pipe.model), evaluate=evaluate, verbose=False)
     assert [line["accuracy"] for line in history] == [0.5, 0.9, 0.7, 0.6]
-    np.testing.assert_array_equal(pipe.model.head.dense.kernel.numpy(), found[1])
+    np.testing.assert_array_equal(pipe.model.head.dense.kernel.numpy(), kernels[1])
 
 
 def test_a_loss_that_is_no_number_stops_the_run():
@@ -215,3 +220,51 @@ def test_pretraining_teaches_the_encoder_and_leaves_the_head():
         deep = SENTIMENT.build(depth=2)
         deep.learn(SENTIMENT.examples)
         deep.pretrain(["a"])
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return SENTIMENT.train(epochs=1)
+
+
+def weights_of(pipe):
+    return [weight.numpy() for weight in pipe.model.trainable_variables]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"learning_rate": 6e-3},
+        {"warmup": 0.5},
+        {"clip": 1e-7},
+        {"weight_decay": 0.5},
+        {"average": 0.5},
+        {"crop": 2},
+        {"batch_steps": 32},
+        {"epochs": 2},
+        {"seed": 1},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_each_option_changes_what_is_learnt(plain, option):
+    other = SENTIMENT.train(**{"epochs": 1, **option})
+    assert not all(np.array_equal(one, two) for one, two in zip(weights_of(plain), weights_of(other)))
+
+
+def test_what_keras_was_told_not_to_train_stays():
+    pipe = SENTIMENT.build()
+    pipe.learn(SENTIMENT.examples)
+    pipe.model.encoder.embedding.trainable = False
+    table, kernel = pipe.model.encoder.embedding.embeddings.numpy(), pipe.model.head.dense.kernel.numpy()
+    pipe.fit(SENTIMENT.examples, **QUICK)
+    np.testing.assert_array_equal(pipe.model.encoder.embedding.embeddings.numpy(), table)
+    assert np.abs(pipe.model.head.dense.kernel.numpy() - kernel).max() > 0
+    assert not pipe.model.encoder.embedding.trainable
+
+
+def test_gradients_are_kept_where_they_are_watched():
+    pipe = SENTIMENT.build()
+    pipe.fit(SENTIMENT.examples, watch_gradients=True, **QUICK)
+    assert [kept.epoch for kept in pipe.gradients] == [1, 2]
+    pipe.fit(SENTIMENT.examples, **QUICK)
+    assert pipe.gradients == []

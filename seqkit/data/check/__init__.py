@@ -46,15 +46,15 @@ def check(sources, columns=None):
     """
     paths = _named([Path(source) for source in sources])
     kinds = {name: kind_of(path, columns) for name, path in paths.items()}
-    found = sorted(set(filter(None, kinds.values())))
-    if len(found) != 1:
+    known = sorted(set(filter(None, kinds.values())))
+    if len(known) != 1:
         raise ValueError(f"Expected examples of one kind, {' or '.join(COLUMNS)}; received {kinds}.")
-    (kind,) = found
+    (kind,) = known
     sets = {name: list(read_set(path, name, kind, columns)) for name, path in paths.items()}
-    examples = [example for found in sets.values() for example in found]
+    examples = [example for those in sets.values() for example in those]
     findings = [finding for look in CHECKS[kind] if (finding := look(examples)).items]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Report(kind, {name: _about(found, kind) for name, found in sets.items()}, tuple(findings))
+    return Report(kind, {name: _about(those, kind) for name, those in sets.items()}, tuple(findings))
 
 
 def _named(paths):
@@ -63,8 +63,8 @@ def _named(paths):
         there = {path.name.lower(): path for path in sorted(paths[0].iterdir())}
         endings = (*(ending for ending in TABLES if ending != ".txt"), "", ".txt")  # what is in .txt may be notes
         places = ([f"{name}{ending}" for ending in endings] for name in SPLITS)
-        found = (next((there[name] for name in inside if name in there), None) for inside in places)
-        paths = list(filter(None, found)) or paths
+        paths_there = (next((there[name] for name in inside if name in there), None) for inside in places)
+        paths = list(filter(None, paths_there)) or paths
     names = [path.stem if path.is_file() else path.resolve().name for path in paths]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
 
