@@ -14,7 +14,6 @@ TENSORFLOW = "~=2.21.0"
 HAS_TEXT = "sys_platform == 'linux' or (sys_platform == 'darwin' and platform_machine == 'arm64')"
 
 extras = {
-    "audio": ["librosa>=0.11", "soundfile>=0.13"],
     "pages": ["scipy>=1.13"],
     "train": ["scikit-learn>=1.5", "sacrebleu>=2.5", "jiwer>=4"],
     "plot": ["matplotlib>=3.9"],
@@ -24,6 +23,9 @@ extras["test"] = [
     *extras["plot"],
     "pytest>=8",
     "pytest-xdist>=3.6",
+    "librosa>=0.11",
+    "soxr>=0.5",
+    "scipy>=1.13",
     "pandas>=2.2",
     "polars>=1",
     "nbclient>=0.10",
@@ -53,6 +55,7 @@ setup(
         "numpy>=2",
         "h5py>=3.11",
         "Pillow>=11",
+        "soundfile>=0.13",
         "rich>=13",
         "click>=8.1",
     ],

@@ -7,11 +7,12 @@ picture is found here, and named. Left out: what is on it, and what a clear back
 import contextlib
 import io
 import os
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from seqkit.media.files import read_file
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # Pillow's other readers are not for strangers' bytes
 EXIF_ORIENTATION = 0x0112
@@ -50,11 +51,7 @@ def read_picture(item, label, page=False, stored=False):
     """
     source = None
     if isinstance(item, (str, os.PathLike)):
-        label = _named(label, item)
-        try:
-            source = Path(item).read_bytes()
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{label}: expected the path of a picture; received {str(item)!r}: {error}.") from None
+        label, source = read_file(item, label, "a picture")
     elif isinstance(item, (bytes, bytearray, memoryview)):
         source = bytes(item)
     elif hasattr(item, "__array__") and not isinstance(item, Image.Image):
@@ -93,11 +90,6 @@ def page_size(path, stored):
             size = size[::-1]
     _check_size(*size, path, page=True)
     return size
-
-
-def _named(label, item):
-    name = Path(item).name
-    return str(label) if str(label).endswith(name) else f"{label} ({name})"
 
 
 def decode(file):

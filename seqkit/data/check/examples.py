@@ -5,11 +5,11 @@ Convention: what cannot be read is an example too, with its error. Files are rea
 
 import hashlib
 import re
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from seqkit.data.manifests import read_located, transcription
 from seqkit.data.tables import is_table, lacking, read_columns
@@ -150,21 +150,10 @@ def _digest(*parts):
 def _read_audio(path):
     """Samples from -1 to 1, `(samples,)` or `(samples, channels)`, and how many there are in a second."""
     try:
-        import soundfile
-    except (ImportError, OSError):  # OSError: without the library it is made for
-        soundfile = None
-    try:
         _refuse_cut(path)
-        if soundfile:
-            with soundfile.SoundFile(path) as file:
-                stated, rate = file.frames, file.samplerate
-                samples = file.read(dtype="float32")
-        elif path.suffix.lower() == ".wav":
-            with wave.open(str(path)) as file:
-                stated, rate = file.getnframes(), file.getframerate()
-                samples = _samples(file.readframes(stated), file.getsampwidth()).reshape(-1, file.getnchannels())
-        else:
-            raise ValueError("all but .wav is read by soundfile: pip install 'seqkit[audio]'")
+        with soundfile.SoundFile(path) as file:
+            stated, rate = file.frames, file.samplerate
+            samples = file.read(dtype="float32")
         if len(samples) < stated or not stated:
             raise ValueError(f"it holds {len(samples)} of {stated} samples")
     except Exception as error:  # decoders raise whatever they stumble over
@@ -181,15 +170,6 @@ def _refuse_cut(path):
     stated = int.from_bytes(head[4:], "little")
     if head[:4] == b"RIFF" and stated not in (0, 0xFFFFFFFF) and size + 1 < 8 + stated:  # those two: length unknown
         raise ValueError(f"it holds {size} of {8 + stated} bytes")
-
-
-def _samples(content, width):
-    """Samples from -1 to 1 out of little-endian integers of 1 (unsigned) to 4 bytes."""
-    padded = np.zeros((len(content) // width, 4), np.uint8)
-    padded[:, 4 - width :] = np.frombuffer(content, np.uint8).reshape(-1, width)
-    if width == 1:
-        padded[:, 3] ^= 128
-    return padded.view("<i4")[:, 0] / np.float32(2**31)
 
 
 _MEASURES = {"image": _measure_picture, "audio": _measure_audio, "text": _measure_text, "points": _measure_points}
