@@ -139,7 +139,9 @@ def test_empty_files_of_sound_silence_and_clipping_are_recordings():
 
 
 def test_other_programs_read_what_is_written():
-    rate, samples = scipy.io.wavfile.read(io.BytesIO(write_wave(NOISE, 11025)))
+    source = write_wave(NOISE, 11025)
+    assert int.from_bytes(source[4:8], "little") == len(source) - 8
+    rate, samples = scipy.io.wavfile.read(io.BytesIO(source))
     assert rate == 11025 and samples.dtype == np.float32
     np.testing.assert_array_equal(samples, NOISE.astype(np.float32))
 
