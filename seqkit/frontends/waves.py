@@ -139,7 +139,8 @@ def resample(samples, rate, to=RATE):
     Returns:
         `(ceil(samples * to / rate),)` float32, the first at the time of the first; the samples themselves where both rates
         are the same. Away from the ends, sines of amplitude 1 stay within 5e-4 up to 0.9 of the lower Nyquist frequency, and
-        above it they are damped by 75 dB. Memory beside input and output does not grow with their length.
+        above it they are damped by 75 dB. Beside the input, it takes memory of up to three times the output, whose blocks are
+        joined in the end.
     """
     return tf.cond(tf.equal(rate, to), lambda: samples, lambda: _resampled(samples, rate, to))
 
