@@ -328,12 +328,13 @@ def export(model, directory):
 @main.command()
 @click.argument("sources", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all that was found, for machines.")
-@_columns("text", "label", "image", "points")
+@_columns("text", "label", "image", "audio", "points")
 def check(sources, as_json, columns):
     """Look over data before training; exit code 1 where training could not work.
 
-    SOURCES are the sets, the one to train on first: manifests, directories of pictures with .gt.txt, PAGE or ALTO XML, or
-    IAM's lines.txt. Or one directory with the sets train, dev and test in it.
+    SOURCES are the sets, the one to train on first: manifests; directories of pictures with .gt.txt, PAGE or ALTO XML, or
+    IAM's lines.txt; or of recordings as LibriSpeech, LJSpeech, Common Voice and Kaldi have them. Or one directory with the
+    sets train, dev and test in it.
     """
 
     def look():

@@ -47,6 +47,24 @@ def text_lines(path, newline=None, errors="strict"):
             raise _refusal(path, encoding) from None
 
 
+def files_in(path):
+    """The files of a directory and of those in it, in order, but for names that start with a dot; of a file, that alone."""
+    if not path.is_dir():
+        return [path]
+    inside = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+
+
+def ends(ending):
+    """A function of a path: whether its name ends so, in small letters or capitals."""
+    return lambda path: path.name.lower().endswith(ending)
+
+
+def called(name):
+    """A function of a path: whether this is its name, in small letters or capitals."""
+    return lambda path: path.name.lower() == name
+
+
 class Finder:
     """Finds files by names. It keeps the listings of folders, so one serves one reading and is then forgotten."""
 

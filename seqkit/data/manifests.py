@@ -5,9 +5,9 @@ says; others are ignored. A manifest is a table on disk (`tables.py`); a frame (
 rows that are dicts (Hugging Face's) have columns too; pairs and datasets of pairs need none.
 
 Values are Python's own: a label is a `str`, `int`, `float` or `bool`, as the source has it; in a .csv or .tsv all are `str`.
-A column `image` or `audio` holds names of files, looked up from the manifest's folder, and what goes with them is a
-transcription: Unicode NFC, without white space around it. Points in a cell are JSON. Pictures of text lines also come as
-`transcribed.py` has them: a path that is no table is one of those forms.
+A column `image` or `audio` holds names of files (`listed.py`), and what goes with them is a transcription: Unicode NFC,
+without white space around it. Points in a cell are JSON. Pictures of text lines and recordings of speech also come as
+`transcribed.py` and `recordings.py` have them: a path that is no table is one of those forms.
 
 Nothing is passed over but blank lines: an example that cannot be one, such as one without a label, is refused by its name.
 """
@@ -23,11 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from seqkit.data.examples import Examples
-from seqkit.data.files import Finder
+from seqkit.data.forms import FORMS, has_form, read_form, table_in
+from seqkit.data.listed import read_listed
 from seqkit.data.tables import TABLES, is_table, lacking, read_rows
-from seqkit.data.transcribed import is_transcribed, read_transcribed
 
-FILES = ("image", "audio")  # inputs that are files
 MOST = 1_000_000  # examples of a source that does not say how many it has: it may never end
 
 
@@ -35,16 +34,16 @@ def read_examples(source, input_name, target_name, columns=None):
     """Reads labelled examples from any form `fit` and `evaluate` take.
 
     Args:
-        source: a manifest's path; or, for pictures, that of transcribed lines; a frame or a dict of columns; an iterable of
-            `(input, target)` pairs or of dicts; or a finite `tf.data.Dataset` of the like, batched or not. Inputs that are
-            files are not opened, and lines of pages not cropped, before they are asked for.
+        source: a manifest's path; or that of transcribed lines or of a speech corpus; a frame or a dict of columns; an
+            iterable of `(input, target)` pairs or of dicts; or a finite `tf.data.Dataset` of the like, batched or not. Inputs
+            that are files are not opened, and lines of pages and stretches of recordings not cut, before they are asked for.
         input_name: `str`, the input's column.
         target_name: `str`, the target's column.
         columns: dict of these two names, or one of them -> the name that the source has for it.
 
     Returns:
         `Examples`. The input of a manifest is `str`, or `Path` where it names a file, or a list where it is points; a line of
-        a page is the `bytes` of a PNG.
+        a page is the `bytes` of a PNG, a stretch of a recording `(samples, rate)` as of `Stretch.read`.
 
     Raises:
         ValueError: an example has another form, lacks its input or target or names a file that is not there, or there is no
@@ -55,7 +54,7 @@ def read_examples(source, input_name, target_name, columns=None):
     if isinstance(source, Examples):
         return source
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
+        path = table_in(Path(source), input_name)
         rows = _located(path, names)
         if _of_table(path, input_name):
             return _gathered(rows, names, source, array("q"), lambda line: f"{path}, line {line}")
@@ -76,6 +75,7 @@ def read_examples(source, input_name, target_name, columns=None):
 def read_located(path, input_name, target_name, columns=None):
     """Yields `(name, input, target)` of a path as `read_examples` reads it, but all: the input may be a ValueError, which
     refuses the example, or None, for a line of a page that nobody has transcribed; a target may be empty."""
+    path = table_in(path, input_name)
     name_of = (lambda line: f"{path}, line {line}") if _of_table(path, input_name) else str
     for key, x, y in _located(path, _names(input_name, target_name, columns)):
         yield name_of(key), x, y
@@ -122,7 +122,7 @@ def _names(input_name, target_name, columns):
 
 
 def _of_table(path, input_name):
-    return is_table(path) and not (input_name == "image" and is_transcribed(path))
+    return is_table(path) and not has_form(path, input_name)
 
 
 def _located(path, names):
@@ -131,9 +131,9 @@ def _located(path, names):
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}.")
     if _of_table(path, input_name):
-        yield from _read_table(path, names)
-    elif input_name == "image":
-        for name, x, y in read_transcribed(path):
+        yield from read_listed(path, names) if input_name in FORMS else _read_table(path, names)
+    elif input_name in FORMS:
+        for name, x, y in read_form(path, input_name):
             if isinstance(x, Path) and not x.is_file():
                 x = ValueError(f"{name}: there is no file {x}.")
             yield name, x, y
@@ -142,23 +142,14 @@ def _located(path, names):
 
 
 def _read_table(path, names):
-    (input_name, _), finder = names, Finder()
-    files = input_name in FILES
+    input_name = next(iter(names))
     for line, cells in read_rows(path, names):
         if isinstance(cells, ValueError):
             yield line, cells, None
-            continue
-        if input_name == "text" and all(type(cell) is str for cell in cells):  # most rows: nothing to refine
+        elif input_name == "text" and all(type(cell) is str for cell in cells):  # most rows: nothing to refine
             yield line, *cells
-            continue
-        name = f"{path}, line {line}"
-        x, y = refined(name, *cells, names)
-        if files and not isinstance(x, ValueError):
-            if not isinstance(x, str) or not isinstance(y, str):
-                x = ValueError(f"{name}: expected a file's name and its text, received {x!r:.80} and {y!r:.80}.")
-            else:
-                x = finder.find(path.parent, x) or ValueError(f"{name}: there is no file {path.parent / x}.")
-        yield line, x, y
+        else:
+            yield line, *refined(f"{path}, line {line}", *cells, names)
 
 
 def _gathered(rows, names, source, keys, name_of):
@@ -179,7 +170,7 @@ def _gathered(rows, names, source, keys, name_of):
         elif not wrong:
             inputs.append(str(x) if keys is not None and isinstance(x, Path) else x)
             # Labels are few, and each is kept once.
-            targets.append(transcription(y) if input_name in FILES else sys.intern(y) if type(y) is str else y)
+            targets.append(transcription(y) if input_name in FORMS else sys.intern(y) if type(y) is str else y)
             if keys is not None:
                 keys.append(key)
     if wrong:
@@ -190,7 +181,7 @@ def _gathered(rows, names, source, keys, name_of):
         raise ValueError(f"There are no examples in {source!r:.200}; {expected}.")
     if keys is None:
         return Examples(inputs, targets, name_of)
-    return Examples(inputs, targets, lambda place: name_of(keys[place]), _read if input_name in FILES else None)
+    return Examples(inputs, targets, lambda place: name_of(keys[place]), _read if input_name in FORMS else None)
 
 
 def _read(x):

@@ -1,6 +1,6 @@
 """Transcribed lines: pictures of text lines as transcribers keep them -> `(name, picture, text)`, line by line.
 
-Convention: three forms, distinguished by the names of the files; of a directory that holds several, the first is read:
+Convention: three forms, distinguished by the names of the files (`forms.py` chooses):
 
 - `*.gt.txt`: `x.png` + `x.gt.txt` pairs (OCRopus, Calamari, kraken, Tesseract), in subfolders too. Of several pictures of
   one line the first is read of plain, `.nrm` (normalised) and `.bin` (black and white).
@@ -10,7 +10,7 @@ Convention: three forms, distinguished by the names of the files; of a directory
 
 Endings may be in capitals. A name names the line for whoever has to mend it. What cannot be read is a ValueError in the
 picture's place, and a line of a page that nobody has transcribed is None there, so that reading can refuse and
-`seqkit check` can list. Names that start with a dot are passed over. Left out: METS.
+`seqkit check` can list. Left out: METS.
 """
 
 import re
@@ -19,40 +19,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from seqkit.data.crops import read_pages
-from seqkit.data.files import read_text
+from seqkit.data.files import called, ends, read_text
 
 _PAIR = re.compile(r"(.+?)(\.gt\.txt|(?:\.nrm|\.bin)?\.(?:png|jpe?g|tiff?|bmp|webp|gif))", re.IGNORECASE)
 _IAM = re.compile(r"((([a-z]\d\d)-\w+)-\d\d) (?:ok|err)(?: -?\d+){6} (.+)")
-
-
-def read_transcribed(source):
-    """Reads the lines of a file or directory, lazily.
-
-    Args:
-        source: `Path`.
-
-    Yields:
-        `(name, picture, text)`: `str`; a `Path`, or of a page a `Crop`, or a ValueError, or None; `str` as it was written.
-
-    Raises:
-        ValueError: it has none of the forms.
-    """
-    files = [source]
-    if source.is_dir():
-        inside = (path for path in sorted(source.rglob("*")) if path.is_file())
-        files = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(source).parts)]
-    for ending, read in _FORMS.items():
-        if any(path.name.lower().endswith(ending) for path in files):
-            return read(files)
-    received = "a directory without any" if source.is_dir() else repr(source.suffix)
-    raise ValueError(
-        f"{source}: expected a manifest, or lines as *.gt.txt, lines.txt or PAGE or ALTO *.xml; received {received}."
-    )
-
-
-def is_transcribed(path):
-    """Whether a file is one of these forms by its name."""
-    return path.name.lower().endswith(tuple(_FORMS))
 
 
 def _read_pairs(files):
@@ -83,7 +53,7 @@ def _read_pairs(files):
 
 
 def _read_iam(files):
-    for path in (path for path in files if path.name.lower() == "lines.txt"):
+    for path in filter(_is_iam, files):
         for number, line in enumerate(read_text(path).splitlines(), 1):
             place = f"{path}, line {number}"
             if match := _IAM.fullmatch(line.strip()):
@@ -96,4 +66,5 @@ def _read_iam(files):
                 yield place, ValueError(f"{place}: {expected}, received {line!r:.80}."), ""
 
 
-_FORMS = {".gt.txt": _read_pairs, "lines.txt": _read_iam, ".xml": read_pages}
+_is_iam = called("lines.txt")
+FORMS = ((ends(".gt.txt"), _read_pairs), (_is_iam, _read_iam), (ends(".xml"), read_pages))

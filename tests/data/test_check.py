@@ -248,7 +248,7 @@ def test_sound_is_measured(tmp_path):
     speak(tmp_path / "good.wav", tone())
     speak(tmp_path / "silent.wav", np.zeros(8000))
     speak(tmp_path / "clipped.wav", np.clip(tone(loudness=3.0), -1, 1))
-    speak(tmp_path / "loud.wav", [1.0] * 8 + [0.5] * 7992)  # a thousandth at full scale
+    speak(tmp_path / "loud.wav", [1.0] * 80 + [0.5] * 7920)  # one in a hundred at full scale
     speak(tmp_path / "low.wav", tone(rate=4000), rate=4000)
     speak(tmp_path / "slow.wav", tone(4.0))
     names = ("good", "silent", "clipped", "loud", "low", "slow")
@@ -281,13 +281,106 @@ def test_sound_that_cannot_be_read_in_full_is_an_error(tmp_path):
 
 
 def test_sound_other_than_wav_is_read_too(tmp_path):
-    soundfile.write(tmp_path / "a.flac", tone(), 8000)
+    soundfile.write(tmp_path / "a.flac", tone(rate=16000), 16000)
     (tmp_path / "t.tsv").write_text("audio\ttext\na.flac\tabba\n")
     assert found(tmp_path / "t.tsv") == {}
     (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:2000])
     assert "a.flac: expected audio, whole" in found(tmp_path / "t.tsv")["unreadable"][1][0]
 
 
+def spoken(path, *rows, rate=16000):
+    """A manifest of recordings, each as its text and samples, 0.wav and so on in a folder named after it."""
+    (path.parent / path.stem).mkdir(exist_ok=True)
+    for number, (_, samples) in enumerate(rows):
+        speak(path.parent / path.stem / f"{number}.wav", samples, rate)
+    texts = "".join(f"{path.stem}/{number}.wav\t{text}\n" for number, (text, _) in enumerate(rows))
+    path.write_text("audio\ttext\n" + texts, encoding="utf-8")
+    return path
+
+
+def noise(seconds, seed, rate=16000):
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * rate))
+
+
+def test_recordings_of_one_value_are_silent_and_of_more_than_a_hundredth_at_the_extremes_clipped(tmp_path):
+    rows = [("abab", np.full(16000, 0.25)), ("baba", np.r_[[-1.0] * 161, noise(1.0, 1)[161:]])]
+    rows += [("abba", np.r_[[-1.0] * 160, noise(1.0, 2)[160:]])]
+    what = found(spoken(tmp_path / "t.tsv", *rows))
+    assert what == {"silent": ("warning", ("t/0.wav",)), "clipped": ("warning", ("t/1.wav",))}
+
+
+def test_recordings_shorter_than_a_tenth_of_a_second_are_named(tmp_path):
+    path = spoken(tmp_path / "t.tsv", *((text, noise(seconds, 1)) for text, seconds in (("ab", 0.099), ("ba", 0.1))))
+    assert found(path)["shorter than 0.1 s"] == ("warning", ("t/0.wav (0.099 s)",))
+
+
+def test_rates_below_16_khz_are_told_where_all_are_the_same_too(tmp_path):
+    assert "sample rates" not in found(spoken(tmp_path / "t.tsv", ("abab", noise(1.0, 1))))
+    path = spoken(tmp_path / "t.tsv", ("abab", noise(1.0, 1)), rate=15999)
+    assert found(path)["sample rates"] == ("note", ("15999 Hz (1)",))
+
+
+def test_texts_that_nobody_could_speak_in_the_time_are_named(tmp_path):
+    """30 and half a character a second are still believed."""
+    rows = [("ab" * 15, 1.0), ("ab" * 15 + "b", 1.0), ("ab", 4.0), ("a", 2.25)]
+    path = spoken(tmp_path / "t.tsv", *((text, noise(seconds, seed)) for seed, (text, seconds) in enumerate(rows)))
+    names = ("t/1.wav (31.0 characters a second)", "t/3.wav (0.4 characters a second)")
+    assert found(path)["implausible pace"] == ("warning", names)
+
+
+def test_a_recording_twice_in_one_set_is_a_note_and_silence_is_no_copy(tmp_path):
+    rows = [("abab", noise(1.0, 1)), ("abab", noise(1.0, 1)), ("baba", np.zeros(16000)), ("abba", np.zeros(16000))]
+    train = spoken(tmp_path / "train.tsv", *rows)
+    assert found(train)["the same twice in one set"] == ("note", ("train/0.wav = train/1.wav",))
+    other = spoken(tmp_path / "other.tsv", ("abab", noise(1.0, 2)))
+    assert "the same twice in one set" not in found(spoken(tmp_path / "train.tsv", rows[0]), other)
+
+
+def test_capitals_beside_small_letters_are_told_but_not_short_words_in_capitals(tmp_path):
+    rows = [("abab", noise(1.0, 1)), ("BAB", noise(1.0, 2)), ("Baba", noise(1.0, 3))]
+    assert "mixed letter case" not in found(spoken(tmp_path / "t.tsv", *rows))
+    path = spoken(tmp_path / "t.tsv", *rows, ("AB, AB", noise(1.0, 4)))
+    items = ("1 in capitals, such as t/3.wav", "2 with small letters, such as t/0.wav")
+    assert found(path)["mixed letter case"] == ("warning", items)
+    assert "mixed letter case" not in found(spoken(tmp_path / "t.tsv", ("ABAB", noise(1.0, 1)), ("シシシシ", noise(1.0, 2))))
+
+
+def test_corpora_of_speech_are_told_from_pictures_and_looked_over(tmp_path):
+    kaldi, common, lj, libri = (tmp_path / name for name in ("kaldi", "common", "lj", "libri"))
+    for folder in (kaldi, common, lj, libri):
+        folder.mkdir()
+        for number in range(2):
+            speak(folder / f"{number}.wav", noise(number + 1.0, number), rate=16000)
+    (kaldi / "wav.scp").write_text("0 0.wav\n1 1.wav\n")
+    (kaldi / "text").write_text("0-a abab\n1-a baba\n1-b abba\n")
+    (kaldi / "segments").write_text("0-a 0 0 0.5\n1-a 1 0.5 1\n1-b 1 1.5 2.75\n")
+    (common / "validated.tsv").write_text("path\tsentence\n0.wav\tabab\n1.wav\tbaba\n")
+    (lj / "metadata.csv").write_text("0|abab\n1|baba\n")
+    (libri / "1.trans.txt").write_text("0 abab\n1 baba\n")
+    for folder in (common, common / "validated.tsv", lj, lj / "metadata.csv", libri):
+        report = check([folder])
+        assert report.kind == "audio" and report.findings == ()
+        assert list(report.sets.values()) == ["2 examples, 0.1 minutes, 8 characters, 2 different ones"]
+    severity, (item,) = found(kaldi)["unreadable"]
+    assert severity == "error" and item.startswith("kaldi/segments, line 3: ") and "up to 2.75 s; it holds 2.00 s" in item
+    assert check([kaldi]).sets == {"kaldi": "2 examples, 0.0 minutes, 8 characters, 2 different ones"}  # of one second
+    (kaldi / "0.wav").unlink()
+    assert len(found(kaldi)["unreadable"][1]) == 2
+
+
+def test_usual_names_of_columns_are_those_of_sound_only_where_files_end_as_sound_does(tmp_path):
+    path = tmp_path / "t.csv"
+    for row, columns in (("a.wav,x,y", None), ("x,a.FLAC,y", {"audio": "sentence", "text": "z"})):
+        path.write_text(f"path,sentence,z\n{row}\n")
+        assert check([path], columns).kind == "audio"
+    path.write_text("path,text\na.png,y\n")
+    with pytest.raises(ValueError, match=r"expected the columns .*; received \['path', 'text'\]"):
+        check([path])
+
+
+def test_paths_of_no_form_are_refused_with_all_that_there_are(tmp_path):
+    with pytest.raises(ValueError, match="or lines as .*gt.txt.*, or recordings with .*; received a directory without any"):
+        check([tmp_path])
 def test_texts_and_their_labels_are_looked_over(tmp_path):
     train = labels(tmp_path / "train.tsv", ("a film", "good"), ("a bore", "bad"), ("", "bad"), ("so so", "god"), ("b", "good"))
     test = labels(tmp_path / "test.tsv", ("a film", "good"), ("a bore ", "good"), ("new", "ugly"))

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from seqkit.data.forms import EXPECTED, FORMS, has_form, no_form, table_in
+from seqkit.data.listed import usual_columns
 from seqkit.data.manifests import read_located, transcription
-from seqkit.data.tables import is_table, lacking, read_columns
-from seqkit.data.transcribed import is_transcribed
+from seqkit.data.recordings import SOUNDS
+from seqkit.data.tables import is_table, lacking, read_columns, read_rows
 from seqkit.frontends.image import ImageFrontend, grey
 from seqkit.frontends.strokes import StrokesFrontend
 from seqkit.media.pictures import read_picture
@@ -26,8 +28,8 @@ COLUMNS = {  # the first that fits
 }
 LABELLED = ("text", "points")  # kinds that are answered by a label, not by a transcription
 READER = ImageFrontend(tidy=False)  # as lines are read for training, where nothing is set
-CLIPPED = 0.001  # of the samples at full scale
-SILENCE = 0.001  # of full scale: -60 dB
+CLIPPED = 0.01  # of the samples at full scale
+SILENCE = 0.001  # of full scale: all samples are equal, or differ by less
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,33 @@ def kind_of(path, columns=None):
     """The kind of examples in a path, one of COLUMNS; None for a table without a row. `columns` as of `read_examples`."""
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}.")
-    if not is_table(path) or is_transcribed(path):
-        return "image"
+    if kind := next((kind for kind in FORMS if has_form(path, kind) or table_in(path, kind) != path), None):
+        return kind
+    if not is_table(path):
+        raise no_form(path, ", or ".join(EXPECTED.values()))
     there = read_columns(path)
     named = {field for field, name in (columns or {}).items() if name in there}
     for kind, names in COLUMNS.items():
         if set(columns or ()) <= set(names) and set(names) <= {*there, *named}:
             return kind
+    if _names_sounds(path, columns or {}):
+        return "audio"
     if columns and len(named) < len(columns):
         raise lacking(path, columns, there)
     if there:
         expected = " or ".join(f"{x!r} and {y!r}" for x, y in COLUMNS.values())
         raise ValueError(f"{path}: expected the columns {expected}; received {there}.")
     return None
+
+
+def _names_sounds(path, columns):
+    """Whether a table's columns are those of recordings by their usual names; `path` and the like could name pictures too."""
+    fields = COLUMNS["audio"]
+    names = usual_columns(path, {field: columns.get(field, field) for field in fields})
+    if not set(columns) <= set(fields) or not set(names.values()) <= set(read_columns(path)):
+        return False
+    first = next((cells[0] for _, cells in read_rows(path, names) if not isinstance(cells, ValueError)), "")
+    return str(first).lower().endswith(SOUNDS)
 
 
 def read_set(path, split, kind, columns=None):
@@ -119,15 +135,20 @@ def _measure_picture(picture, name):
     }
 
 
-def _measure_audio(path, name):
-    samples, rate = _read_audio(path)
-    peaks = np.abs(samples)
+def _measure_audio(recording, name):
+    if isinstance(recording, Path):
+        samples, rate = _read_audio(recording)
+    else:
+        try:
+            samples, rate = recording.read()
+        except (ValueError, ImportError) as error:
+            raise ValueError(f"{name}: {error}") from error
     return {
         "digest": _digest(f"{rate}".encode(), samples.tobytes()),
         "size": len(samples) / rate,
-        "bare": bool(peaks.max() < SILENCE),
+        "bare": bool(np.ptp(samples) < SILENCE),
         "rate": rate,
-        "clipped": bool(np.mean(peaks > 0.99) > CLIPPED),
+        "clipped": bool(np.mean(np.abs(samples) > 0.99) > CLIPPED),
     }
 
 

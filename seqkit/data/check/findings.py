@@ -15,6 +15,10 @@ from seqkit.encoders.image import SCALE
 
 SEVERITIES = ("error", "warning", "note")
 FAR = 3.0  # times the median, or a part of it
+SHORTEST = 0.1  # seconds of a recording
+LOWEST = 16_000  # Hz, from which on a recording holds all of speech
+FASTEST, SLOWEST = 30.0, 0.5  # characters a second; people speak about 15
+WORD = 4  # letters; fewer in capitals may be an abbreviation
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,45 @@ def clipped(examples):
     return Finding("clipped", "warning", _where(examples, lambda it: it.clipped), advice)
 
 
+def short(examples):
+    names = _where(examples, lambda it: it.size < SHORTEST, lambda it: f"{it.name} ({it.size:.3f} s)")
+    return Finding(f"shorter than {SHORTEST:g} s", "warning", names, "No word is so short: were they cut wrongly?")
+
+
 def rates(examples):
     counts = Counter(it.rate for it in examples if it.sound).most_common()
-    items = tuple(f"{rate} Hz ({count:,})" for rate, count in counts) if len(counts) > 1 else ()
-    return Finding("sample rates", "note", items, "Where the rate is low, the high sounds are missing.")
+    told = len(counts) > 1 or any(rate < LOWEST for rate, _ in counts)
+    items = tuple(f"{rate} Hz ({count:,})" for rate, count in counts) if told else ()
+    advice = f"Where the rate is low, the high sounds are missing; from {LOWEST} Hz on all of speech is there."
+    return Finding("sample rates", "note", items, advice)
+
+
+def pace(examples):
+    def characters(it):
+        return len(it.target) / it.size
+
+    items = _where(
+        examples,
+        lambda it: not is_empty(it.target) and not SLOWEST <= characters(it) <= FASTEST,
+        lambda it: f"{it.name} ({characters(it):.1f} characters a second)",
+    )
+    advice = f"Speech has from {SLOWEST:g} to {FASTEST:g} characters a second: is it the right text, and the whole recording?"
+    return Finding("implausible pace", "warning", items, advice)
+
+
+def twice(examples):
+    groups = _alike(examples, lambda it: (it.split, it.digest))
+    items = tuple(" = ".join(map(_whose, group)) for group in groups)
+    return Finding("the same twice in one set", "note", items, "They count twice in training and in a score.")
+
+
+def letter_case(examples):
+    """Texts in capitals alone, beside texts with small letters; writing without the two has neither."""
+    capitals = [it for it in examples if it.sound and it.target.isupper() and sum(map(str.isalpha, it.target)) >= WORD]
+    small = [it for it in examples if it.sound and any(map(str.islower, it.target))]
+    parts = (("in capitals", capitals), ("with small letters", small))
+    items = tuple(f"{len(those):,} {what}, such as {those[0].name}" for what, those in parts if capitals and small)
+    return Finding("mixed letter case", "warning", items, "The same word is learnt as two: write all of them one way.")
 
 
 def outliers(examples):
@@ -217,7 +256,7 @@ _TRANSCRIBED = (
 _LABELLED = (leaks, contradictions, unseen_labels, rare_labels)
 CHECKS = {
     "image": (unreadable, untranscribed, impossible, blank, *_TRANSCRIBED),
-    "audio": (unreadable, silent, clipped, rates, *_TRANSCRIBED),
+    "audio": (unreadable, short, silent, clipped, rates, pace, twice, letter_case, *_TRANSCRIBED),
     "text": (unreadable, no_label, one_label, no_text, *_LABELLED),
     "points": (unreadable, no_label, one_label, *_LABELLED),
 }
