@@ -1,4 +1,4 @@
-"""The command line: `seqkit sentiment | handwriting | strokes | train | evaluate | export | check | models`.
+"""The command line: `seqkit sentiment | handwriting | strokes | transcribe | train | evaluate | export | check | models`.
 
 Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
 it came from. Ctrl-C is 130. Text that comes in is UTF-8, or of the `--encoding` that is named; JSON that goes out is UTF-8.
@@ -152,6 +152,63 @@ def handwriting(images, pages, **how):
         split = ((image, seqkit.split_lines(path)) for image, path in pairs)
         pairs = ((f"{image}:{place}", line) for image, lines in split for place, line in enumerate(lines, 1))
     _answer("handwriting-recognition", "image", pairs, **how)
+
+
+@main.command()
+@click.argument("recordings", nargs=-1, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["text", "json", "srt", "vtt"]), default="text", help="What is written.")
+@click.option("--live", is_flag=True, help="Listen to standard input: 16-bit samples, mono, at 16 kHz.")
+@click.option("--endpoint", default=0.8, type=click.FloatRange(0.1), help="Seconds of silence that end a line of --live.")
+@click.option("--model", help="A bundled name, or a directory that was saved; the bundled one if left out.")
+def transcribe(recordings, form, live, endpoint, model):
+    """Write down what is said.
+
+    RECORDINGS are sound files: WAVE, FLAC, Ogg, MP3. Live, such as arecord -f S16_LE -r 16000 | seqkit transcribe --live, one
+    line is rewritten while somebody speaks.
+    """
+    if live == bool(recordings):
+        raise ValueError("Expected sound files, or --live and samples on standard input.")
+    if live and form not in ("text", "json"):
+        raise ValueError(f"--live writes text or json; received --format {form}.")
+    pipe = _load(model, "speech-to-text")
+    if live:
+        _listen(pipe, form, endpoint)
+        return
+    from seqkit import subtitles
+
+    answers = pipe(map(Path, recordings), batch_size=1)
+    for name in recordings:
+        answer = _quietly(lambda: next(answers))
+        if form == "json":
+            _print_json({"audio": name, **answer.as_json()})
+        elif form == "text":
+            click.echo(_printable(answer.text))
+        else:
+            click.echo(_printable(getattr(subtitles, form)(answer.words)), nl=False)
+
+
+def _listen(pipe, form, endpoint):
+    """Writes each utterance of standard input, and on a terminal what is heard of it while it goes on."""
+    shown = 0
+    for answer in pipe.stream(_samples(sys.stdin.buffer), endpoint=endpoint):
+        if answer.final and form == "json":
+            _print_json(answer.as_json())
+        elif answer.final or sys.stdout.isatty():
+            text = _printable(answer.text)
+            before = "\r" if sys.stdout.isatty() else ""
+            click.echo(f"{before}{text.ljust(shown)}", nl=answer.final)
+            shown = 0 if answer.final else len(text)
+        sys.stdout.flush()
+
+
+def _samples(file):
+    """Chunks of whole 16-bit samples as they come; half of one at the end is left out."""
+    rest = b""
+    while chunk := file.read1(3200):
+        chunk = rest + chunk
+        whole = len(chunk) - len(chunk) % 2
+        rest = chunk[whole:]
+        yield chunk[:whole]
 
 
 @main.command()

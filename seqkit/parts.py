@@ -59,15 +59,19 @@ class Frontend(tf.Module):
     Attributes:
         signature: dict of name -> `tf.TensorSpec`, the batch that a call takes and an export's inputs.
         more: dict of name -> such a dict: other ways in, which an export has too.
+        chunks: such a dict for parts of inputs, where it streams; None where they are batched as inputs are.
         streams: whether it looks only backwards: then it has `start` and `step`.
         join: function of a list of parts of one input, in order -> the input; None where inputs come whole.
         tokenizer: what made the steps of a text, None elsewhere.
+        rate: int, steps of a part, an array, in a unit of the spans, where utterances of a stream are told apart; else None.
+        plain: `(values, lengths, seed, views=1) -> (features, lengths)`, in graph: makes features of what `learning()` keeps,
+            where that is something else, for tasks that vary nothing; None elsewhere.
     """
 
     signature: dict
     more = {}
     streams = False
-    join = tokenizer = None
+    chunks = join = tokenizer = plain = rate = None
 
     def read(self, item, name):
         """One raw input -> what `batch` gathers; a ValueError that begins with `name` for one that is no such input."""
@@ -81,9 +85,18 @@ class Frontend(tf.Module):
         """Roughly how many steps an input that was read makes, int: for putting like ones together."""
         raise NotImplementedError
 
+    def pieces(self, item):
+        """An input that was read -> the pieces that it is answered in, a list of `(input, begin)` with where each begins in the
+        unit of the spans; one, unless it is too long to be read at once. The head's `stitched` makes one answer of theirs."""
+        return [(item, 0.0)]
+
     def batch(self, items):
         """A list of inputs that were read -> dict of NumPy arrays, by the names of `signature`."""
         raise NotImplementedError
+
+    def gather(self, parts):
+        """A list of parts that were read -> dict of NumPy arrays, by the names of `chunks`."""
+        return self.batch(parts)
 
     def collate(self, items):
         """Raw inputs -> one batch: they are read, by the names "Item 0" and so on, and gathered."""
@@ -173,10 +186,12 @@ class Head(_Layer):
         streams: whether it looks only backwards: then it has `start` and `step`.
         disagreement: function of outputs of which the second half is the first seen otherwise -> `(batch,)`; or None.
         explain: function `(states, lengths, spans)` -> dict: `decode`, and what it rests on, step by step; or None.
+        asks: dict of name -> `tf.TensorSpec`: what `decode` may be asked for when it is called, such as words to look for.
     """
 
     monitor = None
     disagreement = explain = None
+    asks = {}
 
     def check(self, target, name, frames):
         """Refuses a target that cannot be learnt from so many frames: a ValueError that begins with `name`."""
@@ -185,16 +200,36 @@ class Head(_Layer):
         """A list of targets -> dict of NumPy arrays, `(batch, ...)`; rows of ids are padded, and have their "lengths"."""
         raise NotImplementedError
 
+    def asked(self, **wishes):
+        """The keywords of a call -> dict of NumPy arrays, by the names of `asks`; or None where nothing is asked for."""
+        if wishes:
+            raise TypeError(f"There is nothing to ask a {type(self).__name__} for; received {sorted(wishes)}.")
+
     def decode(self, states, lengths, spans=None):
-        """A `Sequence` of states -> dict of what `typed` takes, by row. Without spans, positions count states."""
+        """A `Sequence` of states -> dict of what `typed` takes, by row. Without spans, positions count states.
+
+        Where the head `asks`, it takes `asked=None` too, a dict of tensors.
+        """
         raise NotImplementedError
 
-    def step(self, states, lengths, spans, state):
-        """A `Sequence` of new states, of which rows may have none -> the answer to all that came, and the state."""
+    def step(self, states, lengths, spans, state, last):
+        """A `Sequence` of new states, of which rows may have none -> the answer, and the state.
+
+        The answer is to all that came, or to what is not settled yet: see `joined`. `last`, a bool, says that no more comes.
+        """
         raise NotImplementedError
+
+    def joined(self, before, row):
+        """One row of `step`, as NumPy has it, behind what this gave for the step before (None at first) -> one for all that
+        came."""
+        return row
 
     def typed(self, **row):
         """One row of `decode`, as NumPy has it -> the answer, a dataclass."""
+        raise NotImplementedError
+
+    def stitched(self, answers, begins):
+        """Answers to overlapping pieces of an input, and where these begin -> the answer to all of it."""
         raise NotImplementedError
 
     def evaluate(self, predictions, references):

@@ -23,6 +23,7 @@ from seqkit.results import explain_words
 from seqkit.serving import export, saved
 from seqkit.serving.forks import check_process
 from seqkit.serving.streaming import Streaming
+from seqkit.serving.utterances import utterances
 from seqkit.training import loop, objectives
 from seqkit.training.model import SequenceModel
 
@@ -61,9 +62,13 @@ class Pipeline:
         with portable():
             model({"features": features, "lengths": lengths})
 
-    def answer(self, batch):
-        """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched."""
-        return self.model.head.decode(*self.model.encoder.encode(self.frontend(batch)))
+    def answer(self, batch, asked=None):
+        """The answering path, in graph: dict of `frontend.signature` -> dict of the answer's fields, batched.
+
+        `asked` is a dict of the head's `asks`, where something is asked for.
+        """
+        states = self.model.encoder.encode(self.frontend(batch))
+        return self.model.head.decode(*states) if asked is None else self.model.head.decode(*states, asked=asked)
 
     def _explanation(self, batch):
         """The answering path again, with what the head says of each step, and the pieces of the text."""
@@ -86,12 +91,17 @@ class Pipeline:
         return self._traced(self.answer)
 
     @functools.cached_property
+    def _answer_asked(self):
+        return self._traced(self.answer, self.model.head.asks)
+
+    @functools.cached_property
     def _explain(self):
         return self._traced(self._explanation)
 
     @functools.cached_property
     def _step(self):
-        return self._traced(self._streaming.step, self._streaming.signature)
+        streaming = self._streaming
+        return tf.function(streaming.step, input_signature=[streaming.chunks, streaming.signature], autograph=False)
 
     def _traced(self, function, *more):
         """A function of a batch, traced once for batches of any size."""
@@ -102,7 +112,7 @@ class Pipeline:
         """Runs a traced function on collated batches: dicts of NumPy arrays."""
         return tf.nest.map_structure(lambda value: value.numpy(), program(*tf.nest.map_structure(tf.constant, inputs)))
 
-    def __call__(self, inputs, batch_size=32):
+    def __call__(self, inputs, batch_size=32, **wishes):
         """Answers one input, many of them, or a stream.
 
         Args:
@@ -110,34 +120,54 @@ class Pipeline:
                 generator -> a generator that reads `batch_size` inputs at a time.
             batch_size: int, inputs answered at once. Very long ones are answered in smaller batches. However long a list is,
                 some hundred inputs are read at a time.
+            **wishes: what the task's head may be asked for: `hot_words`, a dict of word -> boost, of one that spells.
 
         Returns:
             The task's answers, in the order of the inputs.
 
         Raises:
-            ValueError: an input is of the wrong kind; the message says which.
+            ValueError: an input, or a wish, is of the wrong kind; the message says which.
+            TypeError: the task has no such wish.
             RuntimeError: the pipeline has not been trained.
         """
         self._check_built()
+        asked = self.model.head.asked(**wishes)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; received {batch_size}.")
         if hasattr(inputs, "__next__"):
-            return self._answers(inputs, batch_size, batch_size)
+            return self._answers(inputs, batch_size, batch_size, asked)
         many = isinstance(inputs, (list, tuple, collections.deque)) or _holds_texts(inputs)
-        answers = list(self._answers(inputs if many else [inputs], batch_size, _AHEAD))
+        answers = list(self._answers(inputs if many else [inputs], batch_size, _AHEAD, asked))
         return answers if many else answers[0]
 
-    def _answers(self, inputs, batch_size, ahead):
+    def _answers(self, inputs, batch_size, ahead, asked):
         named = ((x, f"Item {place}") for place, x in enumerate(inputs))
-        return self._answered((self.frontend.read(x, name) for x, name in named), batch_size, ahead)
+        return self._answered((self.frontend.read(x, name) for x, name in named), batch_size, ahead, asked)
 
-    def _answered(self, items, batch_size=32, ahead=_AHEAD):
+    def _answered(self, items, batch_size=32, ahead=_AHEAD, asked=None):
+        """Yields the answers to inputs that were read, in their order; those to pieces of one are stitched."""
+        begins = collections.deque()
+
+        def pieces():
+            for item in items:
+                inputs, places = zip(*self.frontend.pieces(item))
+                begins.append(places)
+                yield from inputs
+
+        answers = self._answered_in_batches(pieces(), batch_size, ahead, asked)
+        for first in answers:
+            places = begins.popleft()
+            several = [first, *itertools.islice(answers, len(places) - 1)]
+            yield first if len(several) == 1 else self.model.head.stitched(several, places)
+
+    def _answered_in_batches(self, items, batch_size, ahead, asked):
         """Yields the answers to inputs that were read, in their order; so many are put into batches of like length."""
         items = iter(items)
         while window := list(itertools.islice(items, ahead)):
             answers = [None] * len(window)
             for places in _by_length([self.frontend.size(item) for item in window], batch_size):
-                columns = self._run(self._answer, self.frontend.batch([window[place] for place in places]))
+                batch = self.frontend.batch([window[place] for place in places])
+                columns = self._run(self._answer, batch) if asked is None else self._run(self._answer_asked, batch, asked)
                 for row, place in enumerate(places):
                     answers[place] = self._typed(columns, row)
             yield from answers
@@ -145,31 +175,48 @@ class Pipeline:
     def _typed(self, columns, row=0):
         return self.model.head.typed(**{name: column[row] for name, column in columns.items()})
 
-    def stream(self, chunks):
+    def stream(self, chunks, endpoint=None):
         """Answers while the input is still arriving, such as a glyph while it is drawn.
 
         Args:
             chunks: iterable of parts of one input, in order.
+            endpoint: seconds of silence that end an utterance, of speech to which parts are added for ever; see
+                `serving.utterances`. None takes all for one.
 
         Returns:
             A generator: after each chunk, the answer to all that has come. The last is the whole input's answer. Where
             `streams` is true a chunk costs the same however much came before it; elsewhere what has come is read anew each
-            time, for what comes may change how it is read.
+            time, for what comes may change how it is read. With an `endpoint` an answer is to the utterance that goes on, not
+            yet `final`; and once it is over, the final one comes too.
 
         Raises:
-            TypeError: inputs of this task do not come in parts.
+            TypeError: inputs of this task do not come in parts, or it cannot tell utterances apart.
             ValueError: a chunk is of the wrong kind; the message says which.
         """
         self._check_built()
         self.task.needs(self.frontend.join, "inputs that come in parts: call it with the whole input")
-        return self._carried(chunks) if self.streams else self._read_anew(chunks)
+        if endpoint is None:
+            return self._carried(chunks) if self.streams else self._read_anew(chunks)
+        self.task.needs(self.streams and self.frontend.rate, "utterances to tell apart: leave endpoint at None")
+        parts = (self.frontend.part(chunk, f"Chunk {place}") for place, chunk in enumerate(chunks))
+        return utterances(self._answering_parts, parts, self.frontend.rate, endpoint)
 
     def _carried(self, chunks):
-        state = self._streaming.start(1)
+        answer = self._answering_parts()
         for place, chunk in enumerate(chunks):
-            batch = self.frontend.batch([self.frontend.part(chunk, f"Chunk {place}")])
-            answer, state = self._run(self._step, batch, state)
-            yield self._typed(answer)
+            yield answer(self.frontend.part(chunk, f"Chunk {place}"))
+
+    def _answering_parts(self):
+        """A function of a part, which answers to all that it was given."""
+        state, row = self._streaming.start(1), None
+
+        def answer(part):
+            nonlocal state, row
+            columns, state = self._run(self._step, self.frontend.gather([part]), state)
+            row = self.model.head.joined(row, {name: column[0] for name, column in columns.items()})
+            return self.model.head.typed(**row)
+
+        return answer
 
     def _read_anew(self, chunks):
         come = []
@@ -222,7 +269,7 @@ class Pipeline:
 
     def _become(self, other):
         self.config, self.assets, self.frontend, self.model = other.config, other.assets, other.frontend, other.model
-        for name in ("_answer", "_explain", "_step", "_streaming"):  # traced with what was there before
+        for name in ("_answer", "_answer_asked", "_explain", "_step", "_streaming"):  # traced with what was there before
             self.__dict__.pop(name, None)
 
     def pretrain(self, inputs, directory=None, verbose=True, **options):
@@ -302,7 +349,7 @@ class Pipeline:
         return history
 
     def _objective(self, options):
-        augment = self.task.augment and self.task.augment(self.config)
+        augment = self.task.augment(self.config) if self.task.augment else self.frontend.plain
         if not options.agreement:
             return objectives.one_view(self.model, augment)
         if self.model.head.disagreement is None:
@@ -356,7 +403,8 @@ class Pipeline:
         forms = {"serving_default": self.frontend.signature, **self.frontend.more}
         signatures = {name: (self.answer, form, batches[name]) for name, form in forms.items()}
         if self.streams:
-            signatures |= self._streaming.signatures(batch)
+            parts = [self.frontend.part(sample, "Sample") for sample in self.task.samples]
+            signatures |= self._streaming.signatures(self.frontend.gather(parts))
         return export.export(self.model, self.frontend, signatures, directory)
 
     def save(self, directory, card="", half=False):

@@ -27,18 +27,19 @@ def main(recipe, bundled, train, scores):
     """Reads the command line and does as it says.
 
     Args:
-        recipe: path of the recipe's `train.py`.
+        recipe: path of the recipe's `train.py`, or of a script beside it that makes other weights.
         bundled: name of the weights it makes.
         train: function `(run, smoke) -> (pipeline, facts)` of the directory that the run is kept in and of whether to run
             on made-up examples; facts are a dict of what else the card says. Of a fact named "curve", the paths of the
             `log.csv` of a run's steps, the card has the text, epochs counted on, and `learning-curve.png` the picture.
         scores: function `(pipeline, split) -> dict`, the scores on "dev" or "test".
     """
-    folder = Path(recipe).parent
+    folder, script = Path(recipe).parent, Path(recipe)
+    run = folder.name if script.stem == "train" else f"{folder.name}-{script.stem}"
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     output = Path(seqkit.__file__).parent / "weights" / bundled
     parser.add_argument("--output", type=Path, default=output, help="where the pipeline is saved")
-    parser.add_argument("--run", type=Path, default=Path("runs") / folder.name, help="checkpoints and logs; resumes")
+    parser.add_argument("--run", type=Path, default=Path("runs") / run, help="checkpoints and logs; resumes")
     evaluate = "only score the saved pipeline: on the test split, whose scores go onto its card, or on dev"
     parser.add_argument("--evaluate", nargs="?", const="test", choices=["dev", "test"], help=evaluate)
     parser.add_argument("--smoke", action="store_true", help="a minute's run on made-up examples")
@@ -62,7 +63,7 @@ def main(recipe, bundled, train, scores):
         (folder / "card.md")
         .read_text()
         .format(
-            command=f"SEQKIT_DATA=data python pipelines/{folder.name}/train.py" + " --smoke" * arguments.smoke,
+            command=f"SEQKIT_DATA=data python pipelines/{folder.name}/{script.name}" + " --smoke" * arguments.smoke,
             commit=commit.stdout.strip() or "unknown",
             seed=pipe.config.seed,
             minutes=round((time.monotonic() - began) / 60),

@@ -95,6 +95,21 @@ class Character(NamedTuple):
     confidence: float
 
 
+class Word(NamedTuple):
+    """One word of a transcript: the characters between two spaces.
+
+    Attributes:
+        text: it.
+        start, end: from where to where its characters were recognised: seconds, or pixels.
+        confidence: the mean of its characters'.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Transcript:
     """What is written, or said.
@@ -105,20 +120,46 @@ class Transcript:
         characters: each `Character` of the text, in order.
         alternatives: `(text, share)` pairs, best first, the answer included: how the probability of the texts that were
             considered, the language model's share in it counted, is divided among them.
+        final: false for what a stream has heard so far of words that still go on.
     """
 
     text: str
     score: float
     characters: list[Character]
     alternatives: list[tuple[str, float]]
+    final: bool = True
+
+    @property
+    def words(self):
+        """Each `Word` of the text, in order."""
+        groups = [[]]
+        for character in self.characters:
+            if character.character.isspace():
+                groups.append([])
+            else:
+                groups[-1].append(character)
+        return [
+            Word(
+                "".join(character.character for character in group),
+                group[0].left,
+                group[-1].right,
+                sum(character.confidence for character in group) / len(group),
+            )
+            for group in groups
+            if group
+        ]
 
     def as_row(self):
         """What a table shows of it: dict of column -> text."""
         return {"score": f"{self.score:.2f}", "text": self.text}
 
     def as_json(self):
-        """All of it, as a dict that JSON takes; each character is one too."""
-        return {**asdict(self), "characters": [character._asdict() for character in self.characters]}
+        """All of it, as a dict that JSON takes; each word and character is one too."""
+        return {
+            **asdict(self),
+            "words": [word._asdict() for word in self.words],
+            "characters": [character._asdict() for character in self.characters],
+        }
 
     def plot(self, image=None):
         """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.

@@ -28,6 +28,7 @@ class Case:
     batch_steps: int = 64
     variant: str = ""  # which of the task's cases, where it has several
     answered: Callable = operator.attrgetter("label")  # what an answer says, in the form of a target
+    parts: tuple = (1, 2, 7)  # sizes of the parts that inputs come in
 
     @property
     def id(self):
@@ -157,4 +158,49 @@ HANDWRITING = Case(
     batch_steps=512,
     answered=operator.attrgetter("text"),
 )
-CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING]
+TONES = {"a": 300, "b": 900, "c": 2700, " ": 0}  # hertz of what stands for a letter
+
+
+def spoken(text, rate=16000, seed=0):
+    """A tenth of a second of its tone for each letter, in a little noise: `(samples,)` float32."""
+    time = np.arange(rate // 10) / rate
+    tones = [0.3 * np.sin(2 * np.pi * TONES[letter] * time) for letter in text]
+    samples = np.concatenate([*tones, np.zeros(rate // 20)])
+    return (samples + np.random.default_rng(seed).normal(0, 0.003, len(samples))).astype(np.float32)
+
+
+SPEECH = Case(
+    name="speech-to-text",
+    settings={"bands": 12, "filters": 4, "units": 12, "depth": 1, "dropout": 0.0, "order": 2, "beam": 4},
+    examples=[(spoken(text, seed=seed), text) for seed, text in enumerate(("abc", "ca b", "bac", "cb") * 3)],
+    inputs=[spoken("ab"), spoken("cab a"), spoken("b", seed=4)[:777], spoken("bac b", seed=3)],
+    edges=[
+        np.zeros(0),
+        np.ones(1),
+        spoken("a")[:80],
+        np.zeros(16000),
+        np.sign(spoken("abc")),
+        (spoken("ab") * 30000).astype(np.int16),
+        np.stack([spoken("ab"), spoken("ab")]),
+        {"array": spoken("abc", rate=8000), "sampling_rate": 8000},
+        np.random.default_rng(0).uniform(-1, 1, 20000).astype(np.float32),
+    ],
+    refused=[
+        (3.5, "Item 0: expected a recording .*float 3.5"),
+        ("nowhere.wav", r"Item 0 \(nowhere.wav\): expected the path of a recording"),
+        (b"no sound", "Item 0: expected"),
+        (np.array([0.0, np.nan]), "Item 0.*finite"),
+        (np.zeros((2, 2, 2)), r"Item 0.*\(2, 2, 2\)"),
+    ],
+    bad_target=" ",
+    epochs=150,
+    batch_steps=256,
+    answered=operator.attrgetter("text"),
+    parts=(500, 1600, 16001),
+)
+
+# Forwards only, with a normalisation by what was heard so far: one reads on while somebody speaks.
+LIVE = dataclasses.replace(
+    SPEECH, variant="-live", settings={**SPEECH.settings, "bidirectional": False, "lookahead": 2}, parts=(160, 1600, 16001)
+)
+CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING, SPEECH, LIVE]

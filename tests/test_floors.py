@@ -10,7 +10,7 @@ import seqkit
 ROOT = Path(seqkit.__file__).parent
 FLOORS = [
     {"lengths", "metrics", "media", "parts"},
-    {"layers", "search", "language", "results"},
+    {"layers", "search", "language", "results", "subtitles", "windows"},
     {"frontends", "encoders", "heads"},
     {"data"},
     {"training", "serving"},

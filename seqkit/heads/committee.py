@@ -47,7 +47,7 @@ class CommitteeHead(Head):
         """The members' states."""
         return together({str(place): head.start(batch) for place, head in enumerate(self.heads)})
 
-    def step(self, states, lengths, spans, state):
+    def step(self, states, lengths, spans, state, last):
         """The answer to all that came: as `parts.Head.step`."""
         names = list(map(str, range(len(self.heads))))
         shares = zip(self.heads, ops.split(states, len(self.heads), axis=-1), apart(state, names))

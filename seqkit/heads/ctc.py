@@ -1,7 +1,9 @@
 """A text, character by character, out of more frames than it has characters: handwriting, speech.
 
 Connectionist temporal classification (CTC; Graves et al., 2006). Convention: column 0 of `log_probs` is the blank, `PAD`,
-and column `id - UNKNOWN` a character of the tokenizer; the other shared ids have none. Left out: words and their positions.
+and column `id - UNKNOWN` a character of the tokenizer; the other shared ids have none. Decoding looks only backwards, so it is
+carried along a stream: an answer has the characters that were not settled before, and says how many of them are settled.
+Left out: words, which `Transcript` makes of characters.
 """
 
 import itertools
@@ -11,14 +13,18 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from seqkit.heads.stitching import stitch
 from seqkit.language.language_model import log_probability
 from seqkit.language.tokenizers import PAD, UNKNOWN, nfc
 from seqkit.lengths import mask_of
 from seqkit.metrics import character_accuracy, fit_sigmoid, transcription
 from seqkit.parts import Head
 from seqkit.results import Character, Transcript
-from seqkit.search import ctc
+from seqkit.search.boosts import Boosts
+from seqkit.search.ctc import Greedy, PrefixBeam, unsettled
 
+_HOT_BEAM = 8  # texts that a search keeps where words are looked for
+_INSIDE = "'’-"  # what is part of a word, beside letters and digits
 _LEAST = 1e-6  # a confidence is kept this far from 0 and 1, so that it has a logit
 
 
@@ -33,8 +39,7 @@ class CTCHead(Head):
     Args:
         tokenizer: `CharacterTokenizer`.
         language_model: `LanguageModel` learnt with the same tokenizer, or None.
-        beam, candidates, weight, bonus, certain: of `ctc.prefix_beam`. A beam of 1 without a language model is the
-            greedy search.
+        beam, candidates, weight, bonus, certain: of `PrefixBeam`. A beam of 1 without a language model is the greedy search.
         alternatives: int, how many texts an answer lists, the best included; no more than `beam`.
         dropout: share of the states' values that are dropped while training.
 
@@ -43,6 +48,11 @@ class CTCHead(Head):
     """
 
     monitor = "accuracy"
+    streams = True
+    asks = {
+        "hot_words": tf.TensorSpec((None,), tf.string, "hot_words"),
+        "boosts": tf.TensorSpec((None,), tf.float32, "boosts"),
+    }
 
     def __init__(
         self,
@@ -64,7 +74,9 @@ class CTCHead(Head):
                 f"{len(tokenizer.characters)}. Learn it with this tokenizer."
             )
         self.tokenizer, self.language_model = tokenizer, language_model
-        self.search = {"beam": beam, "candidates": candidates, "weight": weight, "bonus": bonus, "certain": certain}
+        self._settings = {"beam": beam, "candidates": candidates, "weight": weight, "bonus": bonus, "certain": certain}
+        self._greedy = beam == 1 and language_model is None
+        self._letters = tf.constant([False, *(c.isalnum() or c in _INSIDE for c in tokenizer.characters)])
         self.alternatives = min(alternatives, beam)
         self.dropout = layers.Dropout(dropout)
         self.dense = layers.Dense(tokenizer.size - UNKNOWN)
@@ -138,41 +150,125 @@ class CTCHead(Head):
         apart = ops.sum(ops.exp(other) * (other - one), axis=2)
         return ops.sum(ops.where(mask_of(apart, outputs["lengths"]), apart, 0.0), axis=1)
 
-    def decode(self, states, lengths, spans=None):
+    def _search(self, asked=None):
+        if asked is None:
+            return Greedy() if self._greedy else PrefixBeam(language_model=self.language_model, **self._settings)
+        ids, _ = self.tokenizer.encode(asked["hot_words"])
+        # A character that nothing spells stands where one is unknown, so that the text is never read.
+        ids = tf.where(ids == UNKNOWN, self.tokenizer.size, ids)
+        boosts = Boosts(tf.maximum(ids - UNKNOWN, PAD), asked["boosts"], self._letters)
+        settings = {**self._settings, "beam": max(self._settings["beam"], _HOT_BEAM)}
+        return PrefixBeam(language_model=self.language_model, boosts=boosts, **settings)
+
+    def asked(self, hot_words=None):
+        """What a call may ask for.
+
+        Args:
+            hot_words: dict of a word or several, `str` -> how many nats likelier it is than the network and the language model
+                find it; from 1, of words that are nearly read, to 10. Words of a model without capitals may have them.
+
+        Raises:
+            ValueError: it is no such dict, or a word has a character outside the alphabet.
+        """
+        if hot_words is None:
+            return None
+        if not isinstance(hot_words, dict):
+            raise ValueError(f"hot_words must be a dict of word -> boost, as {{'Zagreb': 3.0}}; received {hot_words!r:.80}.")
+        spelt = [self._spelt(word) for word in hot_words]
+        boosts = [_boost(word, boost) for word, boost in hot_words.items()]
+        words = np.empty(len(spelt), object)
+        words[:] = [word.encode() for word in spelt]
+        return {"hot_words": words, "boosts": np.array(boosts, np.float32)}
+
+    def _spelt(self, word):
+        """A hot word in the alphabet's letters."""
+        forms = [form(nfc(word).strip()) for form in (str, str.lower, str.upper)] if isinstance(word, str) else []
+        for form in forms:
+            if form and UNKNOWN not in self.tokenizer.ids(form):
+                return form
+        raise ValueError(
+            f"The hot word {word!r:.80} cannot be spelt in the alphabet of {len(self.tokenizer.characters)} characters: "
+            f"{self.tokenizer.characters!r:.80}."
+        )
+
+    def start(self, batch):
+        """The search's, and the lowest probability of a blank."""
+        return {**self._search().start(batch), "lowest": tf.ones([batch])}
+
+    def step(self, states, lengths, spans, state, last):
+        """Reads what came: as `parts.Head.step`. Beside the fields of `decode` an answer has `settled` `(batch,)` int32."""
+        search = self._search()
+        if last:  # the answer replaces the one before, which had what is settled since
+            settled, state = state["settled"], unsettled(state)
+            state = self._read(search, states, lengths, spans, state)
+        else:
+            state = search.settle(self._read(search, states, lengths, spans, state))
+            settled = state["settled"]
+        return {**self._answer(search.hypotheses(state), state["lowest"]), "settled": settled}, state
+
+    def _read(self, search, states, lengths, spans, state):
+        outputs = self(states, lengths)
+        log_probs, lengths = outputs["log_probs"], outputs["lengths"]
+        if spans is None:
+            frames = tf.range(tf.shape(log_probs)[1], dtype=tf.float32)
+            spans = tf.stack([frames, frames + 1], axis=1)[None] + tf.zeros([tf.shape(log_probs)[0], 1, 1])
+        blanks = tf.where(mask_of(log_probs, lengths), tf.exp(log_probs[:, :, 0]), 1.0)
+        lowest = tf.reduce_min(tf.concat([state["lowest"][:, None], blanks], axis=1), axis=1)
+        return {**search.step(log_probs, lengths, spans, state), "lowest": lowest}
+
+    def decode(self, states, lengths, spans=None, asked=None):
         """The answer: `Transcript`'s fields, row by row.
+
+        Args:
+            states, lengths, spans: a `Sequence`.
+            asked: dict of `asks`, or None.
 
         Returns:
             `text` `(batch,)` strings; `score` `(batch,)`; `characters` `(batch, longest)` strings, "" in the padding, with
-            `left`, `right` (of the spans) and `confidence` `(batch, longest)`, of no meaning there; `alternatives` `(batch, n)`
-            strings, best first, and `alternative_scores` `(batch, n)`; numbers are float32.
+            `left`, `right` (of the spans) and `confidence` `(batch, longest)`, 0 there; `alternatives` `(batch, n)` strings,
+            best first, and `alternative_scores` `(batch, n)`; numbers are float32.
         """
-        outputs = self(states, lengths)
-        log_probs, lengths = outputs["log_probs"], outputs["lengths"]
-        if self.search["beam"] == 1 and self.language_model is None:
-            symbols, counts = (best[:, None] for best in ctc.greedy(log_probs, lengths))
-            shares = tf.ones_like(counts, tf.float32)
-        else:
-            symbols, counts, scores = ctc.prefix_beam(log_probs, lengths, language_model=self.language_model, **self.search)
-            shares = tf.nn.softmax(scores)[:, : self.alternatives]
-        characters = self.tokenizer.pieces(tf.where(symbols > 0, symbols + UNKNOWN, PAD))
+        search = self._search(asked)
+        start = {**search.start(tf.shape(states)[0]), "lowest": tf.ones([tf.shape(states)[0]])}
+        state = self._read(search, states, lengths, spans, start)
+        return self._answer(search.hypotheses(state), state["lowest"])
+
+    def _answer(self, found, lowest):
+        """`Hypotheses`, and the lowest probability of a blank `(batch,)` -> the fields of `decode`."""
+        characters = self.tokenizer.pieces(tf.where(found.ids > 0, found.ids + UNKNOWN, PAD))
         texts = tf.strings.reduce_join(characters, axis=2)
-        first, end, confidence = ctc.align(log_probs, lengths, symbols[:, 0], counts[:, 0])
-        longest = tf.reduce_max(counts[:, 0])
-        logit = tf.math.log(_odds(log_probs, lengths, confidence, counts[:, 0]))
-        familiar = tf.where(counts[:, 0] > 0, self._log_probability(symbols[:, 0], counts[:, 0]) - self.usual, 0.0)
+        total = tf.cast(found.total, tf.float32)
+        # Where nothing was read, it is the frame likeliest to hold more that says how sure that is.
+        mean = tf.where(found.total > 0, found.certainty / tf.maximum(total, 1.0), lowest)
+        mean = tf.clip_by_value(mean, _LEAST, 1 - _LEAST)
+        familiar = tf.where(found.total > 0, found.familiar / (total + 1.0) - self.usual, 0.0)
+        logit = tf.math.log(mean / (1 - mean))
+        left, right, confidence = tf.unstack(found.places, axis=2)
         return {
             "text": texts[:, 0],
             "score": tf.sigmoid(self.slope * logit + self.offset + self.language * familiar),
-            "characters": characters[:, 0, :longest],
-            "left": _side(spans, 0, first[:, :longest]),
-            "right": _side(spans, 1, end[:, :longest]),
-            "confidence": confidence[:, :longest],
+            "characters": characters[:, 0, : tf.shape(left)[1]],
+            "left": left,
+            "right": right,
+            "confidence": confidence,
             "alternatives": texts[:, : self.alternatives],
-            "alternative_scores": shares,
+            "alternative_scores": tf.nn.softmax(found.scores)[:, : self.alternatives],
         }
 
-    def typed(self, text, score, characters, left, right, confidence, alternatives, alternative_scores):
-        """One row of `decode`, as NumPy has it -> a `Transcript`."""
+    def joined(self, before, row):
+        """As `parts.Head.joined`: what was settled, and behind it what a stream answers now."""
+        if before is None:
+            return row
+        count = int(before["settled"])
+        text = "".join(character.decode() for character in before["characters"][:count]).encode()
+        ends = {
+            name: np.concatenate([before[name][:count], row[name]]) for name in ("characters", "left", "right", "confidence")
+        }
+        alternatives = np.array([text + other for other in row["alternatives"]], object)
+        return {**row, **ends, "text": text + row["text"], "alternatives": alternatives, "settled": count + row["settled"]}
+
+    def typed(self, text, score, characters, left, right, confidence, alternatives, alternative_scores, settled=None):
+        """One row of `decode`, or of `step`, as NumPy has it -> a `Transcript`."""
         places = zip(characters.tolist(), left.tolist(), right.tolist(), confidence.tolist())
         others = zip(alternatives.tolist(), alternative_scores.tolist())
         return Transcript(
@@ -181,6 +277,10 @@ class CTCHead(Head):
             [Character(character.decode(), *place) for character, *place in places if character],
             [(other.decode(), share) for other, share in others if share > 0],
         )
+
+    def stitched(self, answers, begins):
+        """As `parts.Head.stitched`: see `stitching.stitch`."""
+        return stitch(answers, begins)
 
     def evaluate(self, predictions, references):
         """Metrics of `Transcript`s against the right texts: see `metrics.transcription`."""
@@ -211,24 +311,10 @@ class CTCHead(Head):
         return log_probability(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
 
 
-def _odds(log_probs, lengths, confidence, counts):
-    """Odds of the mean confidence of a row's characters, `(batch,)`.
-
-    Where nothing was read, it is the blank's lowest probability that stands for it: the frame likeliest to hold more.
-    """
-    count = tf.cast(counts, tf.float32)
-    mean = tf.reduce_sum(confidence, axis=1) / tf.maximum(count, 1.0)
-    blanks = tf.where(mask_of(log_probs, lengths), tf.exp(log_probs[:, :, 0]), 1.0)
-    lowest = tf.reduce_min(tf.pad(blanks, [[0, 0], [0, 1]], constant_values=1.0), axis=1)
-    mean = tf.clip_by_value(tf.where(counts > 0, mean, lowest), _LEAST, 1 - _LEAST)
-    return mean / (1 - mean)
-
-
-def _side(spans, side, places):
-    """Where so many frames begin, or have ended: `(batch, longest)` float32, in frames where there are no spans."""
-    if spans is None:
-        return tf.cast(places, tf.float32)
-    return tf.gather(spans[..., side], tf.maximum(places - side, 0), batch_dims=1)
+def _boost(word, boost):
+    if isinstance(boost, bool) or not isinstance(boost, (int, float)) or not abs(boost) <= 100:
+        raise ValueError(f"The boost of the hot word {word!r:.80} must be a number from -100 to 100; received {boost!r:.80}.")
+    return boost
 
 
 def _kernel_loss(symbols, counts, log_probs, lengths):

@@ -134,7 +134,7 @@ class LabelHead(Head):
         maximum = ops.where(state["weight"][:, None] > 0, state["maximum"], 0.0)
         return ops.cast(self.dense(ops.concatenate([attended, maximum], axis=-1)), "float32"), state
 
-    def step(self, states, lengths, spans, state):
+    def step(self, states, lengths, spans, state, last):
         """The answer to all that came: as `parts.Head.step`."""
         logits, state = self.pool(states, lengths, state)
         return self.answer(logits), state

@@ -100,6 +100,26 @@ def duration(source):
     return wave.size / (wave.channels * wave.bits // 8 * wave.rate)
 
 
+def overlapping(source, seconds, overlap):
+    """Cuts a WAVE file that `read_sound` returned into pieces of so many seconds, of which neighbours share some.
+
+    Returns:
+        A list of `(bytes, begin)`: WAVE files of the same format, and where they begin, in seconds; the last is shorter.
+    """
+    wave = _layout(source)
+    frame = wave.channels * wave.bits // 8
+    size, step = (frame * int(length * wave.rate) for length in (seconds, seconds - overlap))
+    places = range(0, max(wave.size - size + step, step), step)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, wave.tag, wave.channels, wave.rate, frame * wave.rate, frame, wave.bits)
+    pieces = []
+    for place in places:
+        samples = source[wave.start + place : wave.start + min(place + size, wave.size)]
+        data = struct.pack("<4sI", b"data", len(samples))
+        whole = struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data) + len(samples), b"WAVE")
+        pieces.append((b"".join([whole, form, data, samples]), place / frame / wave.rate))
+    return pieces
+
+
 def _from_dict(item, label):
     """What of a dict is the recording, and the label with the name of its file."""
     samples, raw, content, path = (item.get(key) for key in ("array", "raw", "bytes", "path"))

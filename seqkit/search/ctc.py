@@ -1,41 +1,81 @@
 """From frames to characters: searches over the outputs of connectionist temporal classification (CTC; Graves et al., 2006).
 
 Convention: `log_probs` is `(batch, frames, symbols)`, and symbol 0 the blank. A path has one symbol a frame; it spells what
-is left when repeats are merged and blanks are removed. Everything is batched, in graph, of TensorFlow's core operations,
-and a row is searched as if it were alone. Left out: words; beams over states, as attention needs them.
+is left when repeats are merged and blanks are removed. A search is carried along the frames: `start` gives its state, a flat
+dict of tensors, `step` takes frames with the state and gives the next one, and `hypotheses` reads off what a state spells:
+frames come all at once or some at a time, with one result. A character's place is where its frames begin and end on the
+likeliest path that spells the text (Viterbi, 1967), and its highest probability among them, for it stands if one frame is sure
+of it. `settle` finds what no frame to come can change, which the next step leaves out, so that a state does not grow.
+All is batched, in graph, of TensorFlow's core operations, and a row is searched as if it were alone. Left out: beams over
+states, as attention needs them.
 """
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
+
+from seqkit.lengths import zero_padding
 
 _NOTHING = -1e30  # log of a probability of 0; unlike -inf, it can be subtracted
 _SPREAD = -0x61C8864680B583EB  # odd, so that products of 64 bits tell prefixes apart (Knuth, 6.4)
 
 
-def greedy(log_probs, lengths):
-    """Spells the best path: each frame's most probable symbol.
+class Hypotheses(NamedTuple):
+    """What a state spells, but for what the last step left out as settled.
 
-    Args:
-        log_probs: `(batch, frames, symbols)` float32.
-        lengths: `(batch,)` int32, real frames.
-
-    Returns:
-        ids `(batch, longest)` int32, padded with 0, and counts `(batch,)` int32.
+    Attributes:
+        ids: `(batch, n, longest)` int32, padded with 0, best first.
+        counts: `(batch, n)` int32, characters of each.
+        scores: `(batch, n)` float32, log probability and what is added to it; -inf where no text was found.
+        places: `(batch, longest, 3)` float32, where the best one's characters begin, end, and their probability.
+        settled: `(batch,)` int32, how many of the best one's characters will stay as they are.
+        total: `(batch,)` int32, characters of the whole best text; certainty: `(batch,)` float32, their probabilities' sum.
+        familiar: `(batch,)` float32, the language model's log probability of the whole best text and its end; 0 without one.
     """
-    best = tf.argmax(log_probs, axis=2, output_type=tf.int32)
-    before = tf.pad(best[:, :-1], [[0, 0], [1, 0]])
-    return _packed(best, (best != 0) & (best != before) & tf.sequence_mask(lengths, tf.shape(best)[1]))
+
+    ids: Any
+    counts: Any
+    scores: Any
+    places: Any
+    settled: Any
+    total: Any
+    certainty: Any
+    familiar: Any
 
 
-def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None, weight=0.5, bonus=0.0, certain=1.0):
-    """The most probable texts, by prefix beam search (Graves, 2012, section 7.5.3; Hannun et al., 2014).
+class Greedy:
+    """Spells the best path: each frame's most probable symbol."""
+
+    def start(self, batch):
+        """The state before any frame, for so many rows."""
+        return {**_no_frames(batch), "symbols": tf.zeros([batch, 0], tf.int32), "chances": tf.zeros([batch, 0])}
+
+    def step(self, log_probs, lengths, spans, state):
+        """Reads frames: as of `PrefixBeam.step`."""
+        symbols = tf.argmax(log_probs, axis=2, output_type=tf.int32)
+        chances = tf.exp(tf.reduce_max(log_probs, axis=2))
+        return _appended(state, {"symbols": symbols, "chances": chances, "spans": spans}, lengths)
+
+    def settle(self, state):
+        """The state with what is settled in it: all but a character that may go on."""
+        return _settled(state, state["symbols"], state["chances"], state["frames"])
+
+    def hypotheses(self, state):
+        """What a state spells: `Hypotheses`."""
+        ids, counts = spelt(state["symbols"][:, None])
+        places = placed(state["symbols"], state["chances"], state["spans"])
+        nothing = tf.zeros(tf.shape(counts))
+        return _hypotheses(state, ids, counts, nothing, places, nothing[:, 0])
+
+
+class PrefixBeam:
+    """Finds the most probable texts, by prefix beam search (Graves, 2012, section 7.5.3; Hannun et al., 2014).
 
     A text's probability is the sum of its paths'. Equal prefixes are merged, and each keeps the probability of its paths
     that end in a blank apart from that of the others. What a search drops for lack of room is lost, so probabilities are
     lower bounds; they are exact where `beam` holds all prefixes and `candidates` all symbols.
 
     Args:
-        log_probs: `(batch, frames, symbols)` float32.
-        lengths: `(batch,)` int32, real frames.
         beam: int, prefixes kept at each frame.
         candidates: int, most probable symbols of a frame that prefixes are extended by.
         language_model: has `start_states` and `step` over the same symbols, 0 the end, as `LanguageModel`; or None.
@@ -43,178 +83,328 @@ def prefix_beam(log_probs, lengths, beam=16, candidates=12, language_model=None,
         bonus: added for each character, as a language model prefers short texts.
         certain: of frames in a row whose blank is more probable than this, the first stands for all; 1 reads every frame.
             Where three frames of four are such, 0.999 halves the time and moves scores by some hundredths.
-
-    Returns:
-        ids `(batch, beam, longest)` int32 padded with 0, counts `(batch, beam)` int32, and scores `(batch, beam)` float32:
-        log probability, weighted language model and bonuses; best first. A place that no text was found for has the
-        score -inf.
+        boosts: `Boosts`, texts that are looked for; or None.
+        horizon: int, frames after which `settle` lets the best path decide: two that are nearly alike stay in a beam for
+            ever, though what follows them is the same.
     """
-    if certain < 1.0:
-        log_probs, lengths = _without_certain_blanks(log_probs, lengths, certain)
-    batch, frames = tf.unstack(tf.shape(log_probs)[:2])
-    candidates = min(candidates, log_probs.shape[2] - 1)
-    # After its end, a row has nothing but certain blanks: they change no prefix.
-    real = tf.sequence_mask(lengths, frames)
-    blanks = tf.where(real, log_probs[:, :, 0], 0.0)
-    symbols = tf.where(real[..., None], log_probs[:, :, 1:], _NOTHING)
-    chances, chosen = tf.math.top_k(symbols, candidates)
-    chosen += 1
-    symbols = tf.pad(symbols, [[0, 0], [0, 0], [1, 0]], constant_values=_NOTHING)  # the empty prefix has nothing to repeat
 
-    def extend(frame, ended, open_, fused, states, last, keys, counts, ids):
-        """One frame: `ended` and `open_` are log probabilities of the paths that end in a blank, and in a character."""
-        total = _log_add(ended, open_)
-        symbol, chance = chosen[:, None, frame], chances[:, None, frame]
-        grown = tf.where(last[..., None] == symbol, ended[..., None], total[..., None]) + chance
-        grown_fused, after = fused[..., None] + bonus, states[..., None]
-        if language_model is not None:
-            log_probs, after = language_model.step(after, symbol)
-            grown_fused += weight * log_probs
-        ended = total + blanks[:, None, frame]
-        open_ += tf.gather(symbols[:, frame], last, batch_dims=1)
+    def __init__(
+        self, beam=16, candidates=12, language_model=None, weight=0.5, bonus=0.0, certain=1.0, boosts=None, horizon=200
+    ):
+        self.beam, self.candidates, self.language_model = beam, candidates, language_model
+        self.weight, self.bonus, self.certain, self.boosts, self.horizon = weight, bonus, certain, boosts, horizon
+
+    def start(self, batch):
+        """The state before any frame, for so many rows: one text, of nothing, and room for others."""
+        zeros = tf.zeros([batch, self.beam])
+        whole = tf.cast(zeros, tf.int32)
+        nothing = tf.fill([batch, self.beam], _NOTHING)
+        first = tf.concat([zeros[:, :1], nothing[:, 1:]], axis=1)
+        language = tf.cast(zeros, tf.int64)
+        if self.language_model is not None:
+            language += self.language_model.start_states(batch)[:, None]
+        state = {
+            **_no_frames(batch),
+            # Of each prefix, log probabilities: of all paths that end in a blank, and in a character; of the best of either.
+            "ended": first,
+            "open": nothing,
+            "ended_path": first,
+            "open_path": nothing,
+            "key": tf.cast(zeros, tf.int64),
+            "last": whole,
+            "number": whole,  # characters
+            "language": language,
+            "familiar": zeros,
+            # Of each frame and prefix: where either path was at the frame before, at twice its place, 1 more where it was in a
+            # character; the last character; and its probability.
+            "back": tf.zeros([batch, 0, self.beam, 2], tf.int32),
+            "symbols": tf.zeros([batch, 0, self.beam], tf.int32),
+            "chances": tf.zeros([batch, 0, self.beam]),
+            "blank": tf.zeros([batch], tf.bool),  # whether the last frame was certain of a blank
+        }
+        return state if self.boosts is None else {**state, "reached": self.boosts.start(whole), "reward": zeros}
+
+    def step(self, log_probs, lengths, spans, state):
+        """Reads frames.
+
+        Args:
+            log_probs: `(batch, frames, symbols)` float32.
+            lengths: `(batch,)` int32, real frames; may be 0.
+            spans: `(batch, frames, 2)` float32, where each frame begins and ends.
+            state: as of `start`, or of the step before.
+
+        Returns:
+            The state after them.
+        """
+        if self.certain < 1.0:
+            kept, blank = _certain_blanks_once(log_probs, lengths, self.certain, state["blank"])
+            places, lengths = _packed(tf.broadcast_to(tf.range(tf.shape(kept)[1]), tf.shape(kept)), kept)
+            log_probs, spans = (tf.gather(values, places, batch_dims=1) for values in (log_probs, spans))
+            state = {**state, "blank": blank}
+        # One frame more, which is padding: a loop needs one, which a batch of nothing lacks.
+        log_probs, spans = (tf.pad(values, [[0, 0], [0, 1], [0, 0]]) for values in (log_probs, spans))
+        frames = tf.shape(log_probs)[1]
+        chances, symbols = tf.math.top_k(log_probs[:, :, 1:], min(self.candidates, log_probs.shape[2] - 1))
+        slots = {name: value for name, value in state.items() if name in _SLOTS}
+        arrays = {name: tf.TensorArray(state[name].dtype, frames) for name in ("back", "symbols", "chances")}
+
+        def read(frame, slots, arrays):
+            now = log_probs[:, frame], symbols[:, None, frame] + 1, chances[:, None, frame]
+            after, record = self._read(*now, slots)
+            # Behind its end a row stays as it is; what is recorded there is left out.
+            after = {name: _where(frame < lengths, value, slots[name]) for name, value in after.items()}
+            return frame + 1, after, {name: array.write(frame, record[name]) for name, array in arrays.items()}
+
+        _, slots, arrays = tf.while_loop(lambda frame, *_: frame < frames, read, (0, slots, arrays))
+        new = {name: _rows_first(array.stack(), state[name].shape[2:]) for name, array in arrays.items()}
+        return _appended({**state, **slots}, {**new, "spans": spans}, lengths)
+
+    def _read(self, log_probs, symbol, chance, slots):
+        """One frame: `(batch, symbols)`, and its candidates and their log probabilities, `(batch, 1, candidates)`."""
+        batch, candidates = tf.shape(symbol)[0], symbol.shape[2]
+        ended, open_, ended_path, open_path = (slots[name] for name in ("ended", "open", "ended_path", "open_path"))
+        last, total, path = slots["last"], _log_add(ended, open_), tf.maximum(ended_path, open_path)
+        again = last[..., None] == symbol  # which is a new character behind a blank only
+        blank, repeat = log_probs[:, :1], tf.gather(log_probs, last, batch_dims=1)
+        repeat = tf.where(last > 0, repeat, _NOTHING)  # the empty prefix has nothing to repeat
+        grown = tf.where(again, ended[..., None], total[..., None]) + chance
+        grown_path = tf.where(again, ended_path[..., None], path[..., None]) + chance
+        own = 2 * tf.range(self.beam) + tf.zeros_like(last)
+        likelier = own + tf.cast(open_path > ended_path, tf.int32)
+        grown_back = tf.where(again, own[..., None], likelier[..., None])
+
         # A prefix grown into one that is in the beam already joins it. Places that have no prefix yet are no danger: they
         # are the last of the first frame's, whose key nothing grows into, as among equals `top_k` prefers earlier places.
-        grown_keys = keys[..., None] * _SPREAD + tf.cast(symbol, tf.int64)
-        same = grown_keys[..., None] == keys[:, None, None]
-        open_ = _log_add(open_, tf.reduce_max(tf.where(same, grown[..., None], _NOTHING), axis=[1, 2]))
-        grown = tf.where(tf.reduce_any(same, axis=3), _NOTHING, grown)
+        keys = slots["key"][..., None] * _SPREAD + tf.cast(symbol, tf.int64)
+        same = tf.reshape(keys[..., None] == slots["key"][:, None, None], [batch, self.beam * candidates, self.beam])
 
-        def pool(kept, new):
-            new = tf.broadcast_to(new, tf.shape(grown))
-            return tf.concat([kept, tf.reshape(new, [batch, beam * candidates])], axis=1)
+        def joining(values):
+            return tf.reduce_max(tf.where(same, tf.reshape(values, [batch, -1, 1]), values.dtype.min), axis=1)
 
-        def chose(kept, new):
-            return tf.gather(pool(kept, new), places, batch_dims=1)
+        joined = tf.reduce_any(tf.reshape(same, [batch, self.beam, candidates, self.beam]), axis=3)
+        taken = joining(grown_path) > open_path + repeat
+        kept = {
+            "ended": total + blank,
+            "open": _log_add(open_ + repeat, tf.maximum(joining(grown), _NOTHING)),
+            "ended_path": path + blank,
+            "open_path": tf.maximum(open_path + repeat, joining(grown_path)),
+            "back": tf.stack([likelier, tf.where(taken, joining(grown_back), own + 1)], axis=2),
+        }
+        kept |= {name: slots[name] for name in slots if name not in kept}
+        new = {
+            "ended": tf.fill([1, 1, 1], _NOTHING),
+            "open": tf.where(joined, _NOTHING, grown),
+            "ended_path": tf.fill([1, 1, 1], _NOTHING),
+            "open_path": grown_path,
+            "back": tf.stack([grown_back, grown_back], axis=3),
+            "key": keys,
+            "last": symbol,
+            "number": slots["number"][..., None] + 1,
+            **self._heard(symbol, slots),
+        }
 
-        _, places = tf.math.top_k(pool(_log_add(ended, open_) + fused, grown + grown_fused), beam)
-        parents = tf.where(places < beam, places, (places - beam) // candidates)
-        added = chose(zeros, symbol)
-        counts = tf.gather(counts, parents, batch_dims=1)
-        here = (tf.range(frames) == counts[..., None]) & (added > 0)[..., None]
-        return (
-            frame + 1,
-            chose(ended, _NOTHING),
-            chose(open_, grown),
-            chose(fused, grown_fused),
-            chose(states, after),
-            chose(last, symbol),
-            chose(keys, grown_keys),
-            counts + tf.cast(added > 0, tf.int32),
-            tf.where(here, added[..., None], tf.gather(ids, parents, batch_dims=1)),
-        )
+        def pool(name):
+            inner = kept[name].shape[2:]
+            grown = tf.broadcast_to(new[name], [batch, self.beam, candidates, *tf.unstack(tf.shape(kept[name])[2:])])
+            grown = tf.reshape(grown, [batch, self.beam * candidates, *tf.unstack(tf.shape(kept[name])[2:])])
+            return tf.ensure_shape(tf.concat([kept[name], grown], axis=1), [None, self.beam * (candidates + 1), *inner])
 
-    zeros = tf.zeros([batch, beam], tf.int32)
-    nothing = tf.fill([batch, beam], _NOTHING)
-    first = tf.concat([tf.zeros([batch, 1]), nothing[:, 1:]], axis=1)
-    states = tf.zeros([batch, beam], tf.int64)
-    if language_model is not None:
-        states += language_model.start_states(batch)[:, None]
-    _, ended, open_, fused, states, _, _, counts, ids = tf.while_loop(
-        lambda frame, *_: frame < frames,
-        extend,
-        (
-            0,
-            first,
-            nothing,
-            tf.zeros_like(first),
-            states,
-            zeros,
-            tf.zeros_like(states),
-            zeros,
-            tf.zeros([batch, beam, frames], tf.int32),
-        ),
-    )
-    scores = _log_add(ended, open_)
-    possible = scores > _NOTHING / 2
-    scores += fused
-    if language_model is not None:
-        scores += weight * language_model.step(states, tf.zeros_like(counts))[0]
-    scores, order = tf.math.top_k(tf.where(possible, scores, -float("inf")), beam)
-    counts = tf.gather(tf.where(possible, counts, 0), order, batch_dims=1)
-    ids = tf.gather(ids, order, batch_dims=1)[:, :, : tf.reduce_max(counts)]
-    return tf.where(tf.sequence_mask(counts, tf.shape(ids)[2]), ids, 0), counts, scores
+        pools = {name: pool(name) for name in new}
+        _, places = tf.math.top_k(_log_add(pools["ended"], pools["open"]) + self._added(pools), self.beam)
+        after = {name: tf.gather(values, places, batch_dims=1) for name, values in pools.items()}
+        chances = tf.exp(tf.gather(log_probs, after["last"], batch_dims=1))
+        return after, {"back": after.pop("back"), "symbols": after["last"], "chances": chances}
+
+    def _heard(self, symbol, slots):
+        """What the language model and the boosts make of each prefix and candidate: `(batch, beam, candidates)` each."""
+        heard = {"language": slots["language"][..., None], "familiar": slots["familiar"][..., None]}
+        if self.language_model is not None:
+            log_probs, heard["language"] = self.language_model.step(heard["language"], symbol)
+            heard["familiar"] += log_probs
+        if self.boosts is not None:
+            reward, heard["reached"] = self.boosts.step(slots["reached"], symbol)
+            heard["reward"] = slots["reward"][..., None] + reward
+        return heard
+
+    def _added(self, slots):
+        """What is added to log probabilities."""
+        added = self.weight * slots["familiar"] + self.bonus * tf.cast(slots["number"], tf.float32)
+        return added if self.boosts is None else added + slots["reward"]
+
+    def settle(self, state):
+        """The state with what is settled in it: what all paths that are left have in common. A path that differs from the best
+        one before the horizon goes."""
+        paths = tf.concat([state["ended_path"], state["open_path"]], axis=1)
+        nodes = tf.concat([2 * tf.range(self.beam), 2 * tf.range(self.beam) + 1], axis=0) + tf.zeros_like(paths, tf.int32)
+        best = self.beam * tf.cast(state["open_path"][:, :1] > state["ended_path"][:, :1], tf.int32)  # the first prefix is best
+        symbols, chances, before = _traced_back(state, nodes)
+        same = (before == tf.gather(before, best, batch_dims=1)) & (before >= 0)
+        symbols, chances = (tf.gather(values, best, batch_dims=1)[:, 0] for values in (symbols, chances))
+        count = tf.reduce_sum(tf.cast(same, tf.int32), axis=2)  # paths that are alike at a frame are so at all before it
+        left = (paths > _NOTHING / 2) & (count >= state["frames"][:, None] - self.horizon)
+        common = tf.reduce_min(tf.where(left, count, state["frames"][:, None]), axis=1)
+        kept = tf.stack(tf.split(left, 2, axis=1))
+        some = tf.reduce_any(kept, axis=0)
+        kept = dict(zip(("ended_path", "open_path", "ended", "open"), (kept[0], kept[1], some, some)))
+        state = {**state, **{name: tf.where(stays, state[name], _NOTHING) for name, stays in kept.items()}}
+        return _settled(state, symbols, chances, common)
+
+    def hypotheses(self, state):
+        """What a state spells: `Hypotheses`, of them as many as the beam is wide."""
+        scores = _log_add(state["ended"], state["open"])
+        possible = scores > _NOTHING / 2
+        familiar, slots = state["familiar"], state
+        if self.language_model is not None:
+            familiar += self.language_model.step(state["language"], tf.zeros_like(state["last"]))[0]
+        if self.boosts is not None:
+            slots = {**state, "reward": state["reward"] + self.boosts.end(state["reached"])}
+        scores += self._added({**slots, "familiar": familiar})
+        scores, order = tf.math.top_k(tf.where(possible, scores, -float("inf")), self.beam)
+
+        def ordered(name):
+            return tf.gather(state[name], order, batch_dims=1)
+
+        nodes = 2 * order + tf.cast(ordered("open_path") > ordered("ended_path"), tf.int32)
+        symbols, chances, _ = _traced_back(state, nodes)
+        symbols = tf.where(scores[..., None] > -float("inf"), symbols, 0)
+        places = placed(symbols[:, 0], chances[:, 0], state["spans"])
+        familiar = tf.gather(familiar, order[:, 0], batch_dims=1)
+        return _hypotheses(state, *spelt(symbols), scores, places, familiar)
 
 
-def align(log_probs, lengths, ids, counts):
-    """Where each character of a text stands, on the most probable path that spells it (Viterbi, 1967).
+_SLOTS = (*("ended", "open", "ended_path", "open_path", "key", "last", "number", "language", "familiar", "reached", "reward"),)
 
-    Args:
-        log_probs: `(batch, frames, symbols)` float32.
-        lengths: `(batch,)` int32, real frames.
-        ids: `(batch, longest)` int32, the texts' symbols.
-        counts: `(batch,)` int32, characters of each.
+
+def spelt(paths):
+    """What paths `(batch, n, frames)` spell: ids `(batch, n, longest)` int32, padded with 0, and counts `(batch, n)`."""
+    batch, n, frames = tf.unstack(tf.shape(paths))
+    paths = tf.reshape(paths, [batch * n, frames])
+    ids, counts = _packed(paths, _begins(paths))
+    return tf.reshape(ids, [batch, n, tf.shape(ids)[1]]), tf.reshape(counts, [batch, n])
+
+
+def placed(path, chances, spans):
+    """Where the characters of paths `(batch, frames)` are, by their frames' probabilities and spans: `(batch, longest, 3)`."""
+    begins, ends = _begins(path), _begins(path[:, ::-1])[:, ::-1]
+    lefts, counts = _packed(spans[..., 0], begins)
+    rights, _ = _packed(spans[..., 1], ends)
+    batch, longest = tf.unstack(tf.shape(lefts))
+    # Each frame of a character counts for the one that began last; blanks for one more, which is cut off.
+    number = tf.where(path > 0, tf.cumsum(tf.cast(begins, tf.int32), axis=1) - 1, longest)
+    number += (longest + 1) * tf.range(batch)[:, None]
+    highest = tf.math.unsorted_segment_max(tf.reshape(chances, [-1]), tf.reshape(number, [-1]), batch * (longest + 1))
+    highest = tf.reshape(highest, [batch, longest + 1])[:, :longest]
+    return tf.stack([lefts, rights, tf.where(tf.sequence_mask(counts, longest), highest, 0.0)], axis=2)
+
+
+def _begins(paths):
+    """Where a character begins on paths `(rows, frames)`."""
+    return (paths > 0) & (paths != tf.pad(paths, [[0, 0], [1, 0]])[:, :-1])
+
+
+def unsettled(state):
+    """The state, of which the next step leaves nothing out."""
+    return {**state, **{name: tf.zeros_like(state[name]) for name in ("cut", "settled", "sure")}}
+
+
+def _no_frames(batch):
+    """Of a state, what both searches have: the spans of frames that are not settled, and what is known of those that are."""
+    whole, real = tf.zeros([batch], tf.int32), tf.zeros([batch])
+    return {
+        "spans": tf.zeros([batch, 0, 2]),
+        "frames": whole,  # how many there are
+        "cut": whole,  # of these, how many are settled: the next step leaves them out
+        "settled": whole,  # characters in them
+        "sure": real,  # sum of the probabilities of these
+        "earlier": whole,  # characters that were left out
+        "earlier_sure": real,  # sum of their probabilities
+    }
+
+
+def _appended(state, new, lengths):
+    """The state with new frames, `(batch, frames, ...)` each, behind those that are not settled."""
+    kept = state["frames"] - state["cut"]
+    frames = kept + lengths
+    place = tf.range(tf.reduce_max(tf.pad(frames, [[0, 1]])))[None]
+    old = tf.shape(state["spans"])[1]
+    place = tf.where(place < kept[:, None], place + state["cut"][:, None], old + place - kept[:, None])
+    place = zero_padding(place, frames)
+    joined = {}
+    for name, values in new.items():
+        values = tf.gather(tf.concat([state[name], tf.cast(values, state[name].dtype)], axis=1), place, batch_dims=1)
+        joined[name] = zero_padding(values, frames)
+    earlier = {"earlier": state["earlier"] + state["settled"], "earlier_sure": state["earlier_sure"] + state["sure"]}
+    return {**unsettled(state), **joined, **earlier, "frames": frames}
+
+
+def _settled(state, path, chances, common):
+    """The state, of whose frames so many have one path: what is settled ends where the last of them began its symbol."""
+    begins = _begins(path) | (path == 0)
+    frames = tf.range(tf.shape(path)[1])[None]
+    cut = tf.reduce_max(tf.where(begins & (frames < common[:, None]), frames + tf.cast(path == 0, tf.int32), 0), axis=1)
+    cut = tf.maximum(cut, 0)
+    path = tf.where(frames < cut[:, None], path, 0)
+    places = placed(path, chances, state["spans"])
+    return {**state, "cut": cut, "settled": spelt(path[:, None])[1][:, 0], "sure": tf.reduce_sum(places[..., 2], axis=1)}
+
+
+def _hypotheses(state, ids, counts, scores, places, familiar):
+    total = counts[:, 0] + state["earlier"]
+    certainty = tf.reduce_sum(places[..., 2], axis=1) + state["earlier_sure"]
+    return Hypotheses(ids, counts, scores, places, state["settled"], total, certainty, familiar)
+
+
+def _traced_back(state, nodes):
+    """The paths that end in nodes `(batch, n)`, which are numbers as in `back`.
 
     Returns:
-        first, end `(batch, longest)` int32: a character has the frames from `first` up to, and without, `end`. And
-        confidence `(batch, longest)` float32: the character's highest probability among its frames, for it stands if one
-        frame is sure of it; at its edges it shares them with the blank. All are 0 in the padding, and for a text that has
-        no path as its frames are too few.
+        Their symbols and probabilities, 0 behind a row's last frame, and their nodes, -1 there: `(batch, n, frames)`.
     """
-    log_probs = tf.pad(log_probs, [[0, 0], [0, 1], [0, 0]])  # a loop needs a frame, which a batch of nothing lacks
-    batch, frames, longest = tf.shape(log_probs)[0], tf.shape(log_probs)[1], tf.shape(ids)[1]
-    real = tf.sequence_mask(lengths, frames)
-    # A path's places: before the first character, on it, behind it, on the second, ...
-    symbols = tf.reshape(tf.stack([tf.zeros_like(ids), ids], axis=2), [batch, 2 * longest])
-    symbols = tf.pad(symbols, [[0, 0], [0, 1]])
-    emitted = tf.transpose(tf.gather(log_probs, symbols, axis=2, batch_dims=1), [1, 0, 2])
-    before = tf.pad(symbols, [[0, 0], [2, 0]])[:, :-2]
-    leap = tf.where((symbols != 0) & (symbols != before), 0.0, _NOTHING)  # from one character to the next, without a blank
+    frames = 1 + tf.shape(state["back"])[1]  # the last is padding, as a loop needs one
+    back, symbols, chances = (_rows_first(state[name], state[name].shape[2:]) for name in ("back", "symbols", "chances"))
+    back, symbols, chances = (tf.pad(v, [[0, 1]] + [[0, 0]] * (v.shape.rank - 1)) for v in (back, symbols, chances))
+    back = tf.reshape(back, [frames, tf.shape(nodes)[0], 2 * back.shape[2]])
 
-    def moves(score):
-        """What comes into each place, by staying, by one step and by a leap; `(..., places)`."""
-        none = [[0, 0]] * (len(score.shape) - 1)
-        padded = tf.pad(score, [*none, [2, 0]], constant_values=_NOTHING)
-        return score, padded[..., 1:-1], padded[..., :-2] + leap
+    def read(frame, nodes, paths):
+        real = (frame < state["frames"])[:, None]
+        opened = real & (nodes % 2 == 1)
+        symbol = tf.where(opened, tf.gather(symbols[frame], nodes // 2, batch_dims=1), 0)
+        chance = tf.where(opened, tf.gather(chances[frame], nodes // 2, batch_dims=1), 0.0)
+        paths = [array.write(frame, value) for array, value in zip(paths, (symbol, chance, tf.where(real, nodes, -1)))]
+        return frame - 1, tf.where(real, tf.gather(back[frame], nodes, batch_dims=1), nodes), paths
 
-    def forward(frame, score, scores):
-        stay, once, twice = moves(score)
-        score = tf.maximum(tf.maximum(stay, once), twice) + emitted[frame]
-        return frame + 1, score, scores.write(frame, score)
-
-    # Before the first frame it stands on the first place, so that one step leads onto the first character.
-    start = tf.fill([batch, 2 * longest + 1], _NOTHING)
-    start = tf.concat([tf.zeros([batch, 1]), start[:, 1:]], axis=1)
-    array = tf.TensorArray(tf.float32, frames)
-    _, _, scores = tf.while_loop(lambda frame, *_: frame < frames, forward, (0, start, array))
-    scores = tf.concat([start[None], scores.stack()], axis=0)
-    steps = tf.argmax(tf.stack(moves(scores[:-1])), axis=0, output_type=tf.int32)
-    steps = tf.where(tf.transpose(real)[..., None], steps, 0)  # behind its end a row stays where it ended
-    lasts = tf.stack([2 * counts, tf.maximum(2 * counts - 1, 0)], axis=1)
-    ends = tf.gather_nd(scores, tf.stack([lengths, tf.range(batch)], axis=1))
-    ends = tf.gather(ends, lasts, batch_dims=1)
-    place = tf.gather(lasts, tf.argmax(ends, axis=1), batch_dims=1)
-
-    def backward(frame, place, path):
-        path = path.write(frame, place)
-        return frame - 1, place - tf.gather(steps[frame], place, batch_dims=1), path
-
-    array = tf.TensorArray(tf.int32, frames)
-    _, _, path = tf.while_loop(lambda frame, *_: frame >= 0, backward, (frames - 1, place, array))
-    path = tf.transpose(path.stack())[..., None]
-    possible = (tf.reduce_max(ends, axis=1) > _NOTHING / 2)[:, None] & tf.sequence_mask(counts, longest)
-    on = (path == 2 * tf.range(longest) + 1) & real[..., None] & possible[:, None]
-    moment = tf.range(frames)[None, :, None]
-    first = tf.reduce_min(tf.where(on, moment, frames), axis=1)
-    end = tf.reduce_max(tf.where(on, moment + 1, 0), axis=1)
-    on_characters = tf.transpose(emitted, [1, 0, 2])[:, :, 1::2]
-    confidence = tf.exp(tf.reduce_max(tf.where(on, on_characters, _NOTHING), axis=1))
-    return tf.where(possible, first, 0), end, confidence
+    arrays = [tf.TensorArray(dtype, frames) for dtype in (tf.int32, tf.float32, tf.int32)]
+    _, _, arrays = tf.while_loop(lambda frame, *_: frame >= 0, read, (frames - 1, nodes, arrays))
+    paths = [tf.ensure_shape(array.stack(), [None, None, nodes.shape[1]])[:-1] for array in arrays]
+    return [tf.transpose(values, [1, 2, 0]) for values in paths]
 
 
-def _without_certain_blanks(log_probs, lengths, certain):
-    """Keeps the first of each run of frames whose blank is more probable than `certain`."""
-    frames = tf.shape(log_probs)[1]
+def _rows_first(values, inner):
+    """`(frames, batch, ...)` -> `(batch, frames, ...)`, of a known inner shape."""
+    values = tf.ensure_shape(values, [None, None, *inner])
+    return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
+
+
+def _certain_blanks_once(log_probs, lengths, certain, before):
+    """Which frames to keep: of each run of those whose blank is more probable than `certain`, the first.
+
+    `before` says of each row whether the frame before was such a one. Returns `(batch, frames)` and the next `before`.
+    """
     sure = log_probs[:, :, 0] > tf.math.log(certain)
-    again = sure & tf.pad(sure[:, :-1], [[0, 0], [1, 0]])
-    places = tf.broadcast_to(tf.range(frames), tf.shape(sure))
-    places, lengths = _packed(places, ~again & tf.sequence_mask(lengths, frames))
-    return tf.gather(log_probs, places, batch_dims=1), lengths
+    all_ = tf.concat([before[:, None], sure], axis=1)
+    kept = ~(sure & all_[:, :-1]) & tf.sequence_mask(lengths, tf.shape(sure)[1])
+    return kept, tf.gather(all_, lengths, batch_dims=1)
 
 
 def _packed(values, kept):
     """Moves the kept values of each row `(batch, steps)` to its front: them, padded with 0, and their number."""
     rows = tf.ragged.boolean_mask(values, kept)
     return rows.to_tensor(), tf.cast(rows.row_lengths(), tf.int32)
+
+
+def _where(rows, values, others):
+    """Values of the rows that are true, of others elsewhere; `(batch, ...)`."""
+    return tf.where(tf.reshape(rows, [-1, *[1] * (values.shape.rank - 1)]), values, others)
 
 
 def _log_add(first, second):

@@ -1,8 +1,9 @@
 """Streams: the answering path for inputs that come in parts, where all three parts of a pipeline look only backwards.
 
-Convention: the state of a stream is a flat dict of tensors of fixed shape, a row a stream, named after the part that it belongs
-to; so an export can take it and give it back, and nothing is kept on a server. An answer is to all that came, as if no more
-came. Left out: what the parts carry, see `parts.py`.
+Convention: the state of a stream is a flat dict of tensors, a row a stream, named after the part that it belongs to; so an
+export can take it and give it back, and nothing is kept on a server. Its shapes are fixed, but for places that are empty at
+first: they hold what is not settled yet. An answer is to all that came, as if no more came; where it has `settled`, that many
+of its characters are final, and the answers to come begin behind them. Left out: what the parts carry, see `parts.py`.
 """
 
 import numpy as np
@@ -20,8 +21,12 @@ class Streaming:
 
     def __init__(self, frontend, encoder, head):
         self.frontend, self.encoder, self.head = frontend, encoder, head
+        self.chunks = frontend.chunks or frontend.signature
         state = self.start(1)
-        self.signature = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype, name) for name, value in state.items()}
+        self.signature = {
+            name: tf.TensorSpec([None, *(size or None for size in value.shape[1:])], value.dtype, name)
+            for name, value in state.items()
+        }
 
     def start(self, count):
         """The state of so many streams, a scalar int, before anything came."""
@@ -36,8 +41,7 @@ class Streaming:
         """The answer."""
         count = tf.shape(next(iter(state.values())))[0]
         nothing = {
-            name: tf.zeros([count, *(size or 0 for size in spec.shape[1:])], spec.dtype)
-            for name, spec in self.frontend.signature.items()
+            name: tf.zeros([count, *(size or 0 for size in spec.shape[1:])], spec.dtype) for name, spec in self.chunks.items()
         }
         return self._step(nothing, state, last=True)[0]
 
@@ -45,14 +49,14 @@ class Streaming:
         frontend, encoder, head = apart(state, _PARTS)
         features, frontend = self.frontend.step(batch, frontend, last)
         states, encoder = self.encoder.step(features, encoder, last)
-        answer, head = self.head.step(*states, head)
+        answer, head = self.head.step(*states, head, last)
         return answer, together(dict(zip(_PARTS, (frontend, encoder, head))))
 
     def signatures(self, batch):
         """What an export has besides its `serving_default`, in the form that `export.export` takes.
 
         Args:
-            batch: a collated batch to check it with.
+            batch: a batch of parts to check it with.
         """
         count = {"count": np.int32(len(next(iter(batch.values()))))}
         _, state = self.step({name: tf.constant(value) for name, value in batch.items()}, self.start(count["count"]))
@@ -60,11 +64,11 @@ class Streaming:
         forms = {"count": tf.TensorSpec((), tf.int32, "count")}
         return {
             "stream_start": (lambda inputs: self.start(inputs["count"]), forms, count),
-            "stream_step": (self._served, {**self.frontend.signature, **self.signature}, {**batch, **state}),
+            "stream_step": (self._served, {**self.chunks, **self.signature}, {**batch, **state}),
             "stream_finish": (self.finish, self.signature, state),
         }
 
     def _served(self, inputs):
-        batch, state = ({name: inputs[name] for name in forms} for forms in (self.frontend.signature, self.signature))
+        batch, state = ({name: inputs[name] for name in forms} for forms in (self.chunks, self.signature))
         answer, state = self.step(batch, state)
         return {**answer, **state}

@@ -1,8 +1,4 @@
-"""Handwriting: the picture of a text line -> its text.
-
-Convention: beside the assets that are learnt from examples, a pipeline may have `words.txt`, for a language model that knows
-more words than the examples have: see `words.py`.
-"""
+"""Handwriting: the picture of a text line -> its text."""
 
 from dataclasses import dataclass
 
@@ -11,12 +7,9 @@ from PIL import Image, ImageDraw
 
 from seqkit.encoders.image import LineEncoder
 from seqkit.frontends.image import ImageFrontend
-from seqkit.heads.ctc import CTCHead
-from seqkit.language import language_model
-from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
-from seqkit.language.words import WordLanguageModel
 from seqkit.parts import Task
 from seqkit.tasks.fields import check_whole
+from seqkit.tasks.spelling import SEARCHED, check_text, head_of, learn, relearn
 from seqkit.training.augment import LineAugmentation
 
 
@@ -47,63 +40,13 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        check_whole(
-            self,
-            ("height", 8, 512),
-            ("units", 1, 1 << 14),
-            ("depth", 1, 64),
-            ("order", 0, 8),
-            ("beam", 1, 1 << 10),
-            ("candidates", 1, 1 << 10),
-        )
-
-
-def check(config, target, name):
-    """A text of at least one character, composed; a ValueError that begins with `name` for any other target."""
-    if not isinstance(target, str) or not target.strip():
-        raise ValueError(f"{name}: expected the line's text, of at least one character; received {target!r:.80}.")
-    return target
-
-
-def learn(config, examples):
-    """Learns from `(image, text)` pairs what has to be known before there are weights: alphabet and language model."""
-    texts = [text for _, text in examples]
-    return _assets(config, learn_alphabet(texts), texts)
-
-
-def relearn(config, assets, examples, vocabulary):
-    """Config and assets for going on with other examples: characters of both ("union"), or theirs alone ("new")."""
-    texts = [text for _, text in examples]
-    known = CharacterTokenizer(learn_alphabet(texts))
-    if vocabulary == "new":
-        return config, _assets(config, known.alphabet, texts)
-    union = CharacterTokenizer(assets["alphabet.json"]).union(known)
-    return config, {**assets, **_assets(config, union.alphabet, texts, assets.get("language_model.npz"))}
-
-
-def _assets(config, alphabet, texts, before=None):
-    assets = {"alphabet.json": alphabet}
-    if config.order:
-        tokenizer = CharacterTokenizer(alphabet)
-        assets["language_model.npz"] = language_model.learn(texts, tokenizer, config.order, before)
-    return assets
+        check_whole(self, ("height", 8, 512), ("units", 1, 1 << 14), ("depth", 1, 64), *SEARCHED)
 
 
 def build(config, assets):
     """The three parts of the pipeline: frontend, encoder, head."""
-    known = language_model.LanguageModel(assets["language_model.npz"]) if config.order else None
-    if known and "words.txt" in assets:
-        known = WordLanguageModel(known, assets["words.txt"])
-    head = CTCHead(
-        CharacterTokenizer(assets["alphabet.json"]),
-        known,
-        beam=config.beam,
-        candidates=config.candidates,
-        weight=config.weight,
-        bonus=config.bonus,
-        dropout=config.dropout,
-    )
-    return ImageFrontend(config.height), LineEncoder(config.filters, config.units, config.depth, config.dropout), head
+    encoder = LineEncoder(config.filters, config.units, config.depth, config.dropout)
+    return ImageFrontend(config.height), encoder, head_of(config, assets)
 
 
 def augment(config):
@@ -118,7 +61,7 @@ TASK = Task(
     target="text",
     samples=SAMPLES,
     Config=Config,
-    check=check,
+    check=check_text,
     learn=learn,
     build=build,
     relearn=relearn,

@@ -381,6 +381,8 @@ def test_usual_names_of_columns_are_those_of_sound_only_where_files_end_as_sound
 def test_paths_of_no_form_are_refused_with_all_that_there_are(tmp_path):
     with pytest.raises(ValueError, match="or lines as .*gt.txt.*, or recordings with .*; received a directory without any"):
         check([tmp_path])
+
+
 def test_texts_and_their_labels_are_looked_over(tmp_path):
     train = labels(tmp_path / "train.tsv", ("a film", "good"), ("a bore", "bad"), ("", "bad"), ("so so", "god"), ("b", "good"))
     test = labels(tmp_path / "test.tsv", ("a film", "good"), ("a bore ", "good"), ("new", "ugly"))

@@ -11,7 +11,7 @@ import seqkit
 from seqkit.language.language_model import LanguageModel, learn
 from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
 from seqkit.language.words import SHARES, WordLanguageModel
-from seqkit.search.ctc import prefix_beam
+from seqkit.search.ctc import PrefixBeam
 
 TEXTS = ["the cat sat on a mat", "a Cat, and an other", "on the mat.", "noon"]
 TOKENIZER = CharacterTokenizer(learn_alphabet([*TEXTS, "TCz"]))
@@ -81,8 +81,9 @@ def test_of_like_characters_the_beam_reads_those_of_a_word(word):
     for frame, choice in enumerate(choices):
         log_probs[0, frame, symbols(choice)] = np.log(1 / len(choice))
     knows = WordLanguageModel(CHARACTERS, word.encode())
-    ids, counts, _ = prefix_beam(tf.constant(log_probs), tf.constant([len(choices)]), language_model=knows, weight=1.0)
-    assert "".join(TOKENIZER.characters[id - 1] for id in ids[0, 0, : counts[0, 0]].numpy()) == word
+    search, spans = PrefixBeam(language_model=knows, weight=1.0), np.zeros((1, len(choices), 2), "float32")
+    found = search.hypotheses(search.step(tf.constant(log_probs), tf.constant([len(choices)]), spans, search.start(1)))
+    assert "".join(TOKENIZER.characters[id - 1] for id in found.ids[0, 0, : found.counts[0, 0]].numpy()) == word
 
 
 def test_lists_without_words_and_with_too_many_are_refused():

@@ -8,7 +8,7 @@ import pytest
 import scipy.io.wavfile
 import soundfile
 
-from seqkit.media.sounds import CHANNELS, duration, read_sound, write_wave
+from seqkit.media.sounds import CHANNELS, duration, overlapping, read_sound, write_wave
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.uniform(-0.5, 0.5, 3000)
@@ -250,3 +250,19 @@ def test_a_recording_too_long_for_the_graph_is_refused(monkeypatch):
     monkeypatch.setattr("seqkit.media.sounds.LARGEST", 1000)
     with pytest.raises(ValueError, match="Item 0: expected a WAVE file below 2 GiB; received 1,044 bytes. Split"):
         read_sound(np.zeros(250), "Item 0")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
+def test_pieces_overlap_and_are_the_samples_of_the_whole(subtype):
+    whole = np.random.default_rng(0).uniform(-0.9, 0.9, (1000 * 10 + 7, 2))
+    source = encoded(whole, 1000, "WAV", subtype)
+    pieces = overlapping(source, 4, 1)
+    assert [begin for _, begin in pieces] == [0.0, 3.0, 6.0, 9.0]
+    expected, _ = soundfile.read(io.BytesIO(source), always_2d=True)
+    for piece, begin in pieces:
+        samples, rate = soundfile.read(io.BytesIO(piece), always_2d=True)
+        first = int(begin * 1000)
+        assert rate == 1000 and samples.shape == expected[first : first + 4000].shape
+        np.testing.assert_array_equal(samples, expected[first : first + 4000])
+    assert overlapping(source, 60, 1)[0][1] == 0.0 and len(overlapping(source, 60, 1)) == 1
+    assert [begin for _, begin in overlapping(encoded(whole[:7000], 1000, "WAV", subtype), 4, 1)] == [0.0, 3.0]

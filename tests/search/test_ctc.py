@@ -1,6 +1,7 @@
 """Searches against all paths counted one by one, and against dictionaries."""
 
 import collections
+import functools
 import itertools
 import math
 
@@ -10,7 +11,8 @@ import tensorflow as tf
 
 from seqkit.language.language_model import LanguageModel, learn, log_probability
 from seqkit.language.tokenizers import UNKNOWN, CharacterTokenizer, learn_alphabet
-from seqkit.search import ctc
+from seqkit.search.boosts import Boosts
+from seqkit.search.ctc import Greedy, PrefixBeam
 
 TEXTS = ["abba", "ab ab", "bab a", "aab"]
 TOKENIZER = CharacterTokenizer(learn_alphabet(TEXTS))
@@ -35,15 +37,63 @@ def paths(log_probs):
         yield path, sum(float(log_probs[frame, symbol]) for frame, symbol in enumerate(path))
 
 
+@functools.cache
+def expected(text, symbol):
+    """The language model's log probability of a symbol behind a text."""
+    return float(LANGUAGE.step(after(text), tf.constant([symbol]))[0][0])
+
+
+@functools.cache
+def after(text):
+    """The language model's state behind a text."""
+    return LANGUAGE.step(after(text[:-1]), tf.constant([text[-1]]))[1] if text else LANGUAGE.start_states(1)
+
+
 def said(text, language_model, weight, bonus):
     """What the language model adds to a text."""
     if language_model is None:
         return bonus * len(text)
-    state, total = language_model.start_states(1), bonus * len(text)
-    for symbol in (*text, 0):
-        log_prob, state = language_model.step(state, tf.constant([symbol]))
-        total += weight * float(log_prob[0])
-    return total
+    read = (*text, 0)
+    return bonus * len(text) + weight * sum(expected(read[:place], symbol) for place, symbol in enumerate(read))
+
+
+def lattice(log_probs):
+    """The spans of frames, counted."""
+    batch, frames = log_probs.shape[:2]
+    frame = np.arange(frames, dtype="float32")
+    return np.tile(np.stack([frame, frame + 1], 1), (batch, 1, 1))
+
+
+def searched(search, log_probs, lengths):
+    """What a search finds in frames that come all at once: `Hypotheses`."""
+    return traced(search, log_probs.shape[2], "whole")(log_probs, lengths, lattice(log_probs), search.start(len(log_probs)))[1]
+
+
+@functools.cache
+def traced(search, symbols, come):
+    """A search's step on what comes "whole", or else as a part, traced once for batches of any size."""
+    state = search.start(1)
+    state = {
+        name: tf.TensorSpec([None, *(size or None for size in value.shape[1:])], value.dtype) for name, value in state.items()
+    }
+    batch = tf.TensorSpec([None, None, symbols]), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None, 2])
+
+    def step(*came):
+        state = search.step(*came)
+        state = state if come == "whole" else search.settle(state)
+        return state, search.hypotheses(state)
+
+    return tf.function(step, input_signature=[*batch, state], autograph=False)
+
+
+@functools.cache
+def beam_of(*settings):
+    return PrefixBeam(**dict(settings))
+
+
+def prefix_beam(log_probs, lengths, beam=16, candidates=12, **settings):
+    found = searched(beam_of(("beam", beam), ("candidates", candidates), *settings.items()), np.asarray(log_probs), lengths)
+    return found.ids, found.counts, found.scores
 
 
 def rows(ids, counts):
@@ -52,26 +102,27 @@ def rows(ids, counts):
 
 def test_greedy_merges_repeats_and_removes_blanks():
     paths = [[1, 1, 0, 1, 2, 2], [0, 0, 0, 0, 0, 0], [2, 1, 1, 1, 0, 2], [1, 1, 1, 1, 1, 1]]
-    ids, counts = ctc.greedy(tf.one_hot(paths, 3), tf.constant([6, 6, 4, 0]))
-    assert ids.numpy().tolist() == [[1, 1, 2], [0, 0, 0], [2, 1, 0], [0, 0, 0]]
-    assert counts.numpy().tolist() == [3, 0, 2, 0]
+    found = searched(Greedy(), np.eye(3, dtype="float32")[paths], [6, 6, 4, 0])
+    assert found.ids[:, 0].numpy().tolist() == [[1, 1, 2], [0, 0, 0], [2, 1, 0], [0, 0, 0]]
+    assert found.counts[:, 0].numpy().tolist() == found.total.numpy().tolist() == [3, 0, 2, 0]
+    assert found.places[0, :, :2].numpy().tolist() == [[0, 2], [3, 4], [4, 6]]
 
 
 @pytest.mark.parametrize("fusion", [NONE, FUSED], ids=["alone", "with a language model"])
 def test_a_wide_beam_finds_all_texts_with_the_probability_of_all_their_paths(fusion):
     lengths = [5, 0, 3, 1]
     log_probs = outputs(4, 5, 4)
-    ids, counts, scores = ctc.prefix_beam(log_probs, tf.constant(lengths), beam=200, candidates=9, **fusion)
+    ids, counts, scores = prefix_beam(log_probs, lengths, beam=200, candidates=9, **fusion)
     for place, length in enumerate(lengths):
         total = collections.defaultdict(float)
         for path, log_prob in paths(log_probs.numpy()[place, :length]):
             total[spelt(path)] += math.exp(log_prob)
-        expected = {text: math.log(chance) + said(text, **fusion) for text, chance in total.items()}
+        scored = {text: math.log(chance) + said(text, **fusion) for text, chance in total.items()}
         listed = zip(rows(ids[place], counts[place]), scores[place].numpy().tolist())
         listed = [(text, score) for text, score in listed if score > -math.inf]
         found = dict(listed)
-        assert len(listed) == len(found) and set(found) == set(expected)
-        for text, score in expected.items():
+        assert len(listed) == len(found) and set(found) == set(scored)
+        for text, score in scored.items():
             assert found[text] == pytest.approx(score, abs=1e-4)
         assert scores[place].numpy().tolist() == sorted(scores[place].numpy().tolist(), reverse=True)
 
@@ -84,7 +135,6 @@ def by_dictionaries(log_probs, beam, candidates, language_model, weight, bonus):
 
     kept = {(): (0.0, -math.inf)}
     heard = {(): 0.0}
-    states = {(): None if language_model is None else language_model.start_states(1)}
     for frame in log_probs.astype(float):
         new = collections.defaultdict(lambda: (-math.inf, -math.inf))
         best = 1 + np.argsort(-frame[1:], kind="stable")[:candidates]
@@ -99,15 +149,12 @@ def by_dictionaries(log_probs, beam, candidates, language_model, weight, bonus):
                 if longer not in heard:
                     heard[longer] = heard[prefix] + bonus
                     if language_model is not None:
-                        log_prob, states[longer] = language_model.step(states[prefix], tf.constant([c]))
-                        heard[longer] += weight * float(log_prob[0])
+                        heard[longer] += weight * expected(prefix, c)
         order = sorted(new, key=lambda prefix: -(add(*new[prefix]) + heard[prefix]))
         kept = {prefix: new[prefix] for prefix in order[:beam]}
     scores = {prefix: float(add(*kept[prefix])) + heard[prefix] for prefix in kept}
     if language_model is not None:
-        scores = {
-            p: score + weight * float(language_model.step(states[p], tf.constant([0]))[0][0]) for p, score in scores.items()
-        }
+        scores = {prefix: score + weight * expected(prefix, 0) for prefix, score in scores.items()}
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
@@ -116,37 +163,33 @@ def by_dictionaries(log_probs, beam, candidates, language_model, weight, bonus):
 def test_a_narrow_beam_is_that_of_dictionaries(beam, candidates, peak, fusion):
     lengths = [30, 17, 1]
     log_probs = outputs(3, 30, 4, seed=3, peak=peak)
-    ids, counts, scores = ctc.prefix_beam(log_probs, tf.constant(lengths), beam, candidates, **fusion)
+    ids, counts, scores = prefix_beam(log_probs, lengths, beam, candidates, **fusion)
     for place, length in enumerate(lengths):
-        expected = by_dictionaries(log_probs.numpy()[place, :length], beam, candidates, **fusion)
-        found = list(zip(rows(ids[place], counts[place]), scores[place].numpy().tolist()))[: len(expected)]
-        assert [text for text, _ in found] == [text for text, _ in expected]
-        np.testing.assert_allclose([score for _, score in found], [score for _, score in expected], atol=2e-3)
+        listed = by_dictionaries(log_probs.numpy()[place, :length], beam, candidates, **fusion)
+        found = list(zip(rows(ids[place], counts[place]), scores[place].numpy().tolist()))[: len(listed)]
+        assert [text for text, _ in found] == [text for text, _ in listed]
+        np.testing.assert_allclose([score for _, score in found], [score for _, score in listed], atol=2e-3)
 
 
 def test_a_prefix_that_left_the_beam_and_came_back_is_still_one():
-    for seed in range(20):
-        ids, counts, scores = ctc.prefix_beam(outputs(1, 40, 3, seed), tf.constant([40]), beam=5)
+    for seed in range(6):
+        ids, counts, scores = prefix_beam(outputs(1, 40, 3, seed), [40], beam=5)
         alive = int(np.sum(scores.numpy() > -math.inf))
         assert len(set(rows(ids[0], counts[0])[:alive])) == alive == 5
 
 
-def test_neighbours_and_padding_change_no_search():
+@pytest.mark.parametrize("search", [Greedy(), PrefixBeam(7, **FUSED)], ids=["greedy", "beam"])
+def test_neighbours_and_padding_change_no_search(search):
     log_probs, lengths = outputs(3, 24, 4, peak=2.0).numpy(), [24, 11, 7]
     padded = np.concatenate([log_probs, outputs(3, 9, 4, seed=8).numpy()], axis=1)
-    together = ctc.prefix_beam(tf.constant(padded), tf.constant(lengths), 7, **FUSED)
-    spans = ctc.align(tf.constant(padded), tf.constant(lengths), together[0][:, 0], together[1][:, 0])
-    best = ctc.greedy(tf.constant(padded), tf.constant(lengths))
+    together = searched(search, padded, lengths)
     for place, length in enumerate(lengths):
-        own = (tf.constant(log_probs[place : place + 1, :length]), tf.constant([length]))
-        ids, counts, scores = ctc.prefix_beam(*own, 7, **FUSED)
-        assert rows(ids[0], counts[0]) == rows(together[0][place], together[1][place])
-        np.testing.assert_allclose(scores[0], together[2][place], atol=1e-5)
-        count = int(counts[0, 0])
-        for whole, alone in zip(spans, ctc.align(*own, ids[:, 0], counts[:, 0])):
-            np.testing.assert_allclose(whole[place, :count], alone[0, :count], atol=1e-6)
-            assert not whole[place, count:].numpy().any()
-        assert rows(*ctc.greedy(*own)) == [rows(*best)[place]]
+        alone = searched(search, log_probs[place : place + 1, :length], [length])
+        assert rows(alone.ids[0], alone.counts[0]) == rows(together.ids[place], together.counts[place])
+        np.testing.assert_allclose(alone.scores[0], together.scores[place], atol=1e-5)
+        count = int(alone.counts[0, 0])
+        np.testing.assert_allclose(together.places[place, :count], alone.places[0], atol=1e-6)
+        assert not together.places[place, count:].numpy().any()
 
 
 def test_a_text_is_as_likely_as_its_perplexity_says():
@@ -161,52 +204,124 @@ def test_a_text_is_as_likely_as_its_perplexity_says():
 
 def test_a_run_of_certain_blanks_is_read_as_one_and_still_parts_characters():
     path = [1, 0, 0, 0, 0, 1, 0, 2, 0, 0]
-    log_probs = tf.nn.log_softmax(tf.one_hot([path], 3) * 12)
-    exact = ctc.prefix_beam(log_probs, tf.constant([10]))
-    quick = ctc.prefix_beam(log_probs, tf.constant([10]), certain=0.999)
-    assert rows(quick[0][0], quick[1][0])[0] == rows(exact[0][0], exact[1][0])[0] == (1, 1, 2)
-    assert float(quick[2][0, 0]) == pytest.approx(float(exact[2][0, 0]), abs=1e-3)
-    shorter, lengths = ctc._without_certain_blanks(log_probs, tf.constant([10]), 0.999)
-    assert tf.argmax(shorter[0], axis=1).numpy().tolist() == [1, 0, 1, 0, 2, 0] and lengths.numpy() == [6]
+    log_probs = tf.nn.log_softmax(np.eye(3, dtype="float32")[[path]] * 12).numpy()
+    exact, quick = (searched(PrefixBeam(certain=certain), log_probs, [10]) for certain in (1.0, 0.999))
+    assert rows(quick.ids[0], quick.counts[0])[0] == rows(exact.ids[0], exact.counts[0])[0] == (1, 1, 2)
+    assert float(quick.scores[0, 0]) == pytest.approx(float(exact.scores[0, 0]), abs=1e-3)
+    assert quick.places[0, :, :2].numpy().tolist() == [[0, 1], [5, 6], [7, 8]]
+    search = PrefixBeam(certain=0.999)
+    state = search.step(log_probs, np.array([10]), lattice(log_probs), search.start(1))
+    assert state["symbols"].shape[1] == 6 and bool(state["blank"][0])
 
 
-@pytest.mark.parametrize("text", [(), (1,), (1, 1), (2, 1, 2), (3, 3), (1, 2, 3)])
-def test_characters_stand_where_the_best_of_all_paths_has_them(text):
-    for seed in range(8):
-        log_probs = outputs(1, 6, 4, seed)
-        _, path = max((log_prob, path) for path, log_prob in paths(log_probs.numpy()[0]) if spelt(path) == text)
-        runs, frame = [], 0
-        for symbol, group in itertools.groupby(path):
-            end = frame + len(list(group))
-            runs += [(frame, end, math.exp(log_probs.numpy()[0, frame:end, symbol].max()))] if symbol else []
-            frame = end
-        found = ctc.align(log_probs, tf.constant([6]), tf.constant([text], tf.int32), tf.constant([len(text)]))
-        np.testing.assert_allclose(np.stack([f.numpy()[0] for f in found], 1), np.reshape(runs, (-1, 3)), rtol=1e-5)
+def likeliest(log_probs, text):
+    """Where the characters of a text are on the best of all paths, one by one: `(begin, end, highest probability)`."""
+    _, path = max((log_prob, path) for path, log_prob in paths(log_probs) if spelt(path) == text)
+    runs, frame = [], 0
+    for symbol, group in itertools.groupby(path):
+        end = frame + len(list(group))
+        runs += [(frame, end, math.exp(log_probs[frame:end, symbol].max()))] if symbol else []
+        frame = end
+    return np.reshape(runs, (-1, 3))
 
 
-def test_texts_of_different_lengths_are_aligned_together():
-    texts, lengths = [(1, 2, 1), (3,), ()], [6, 4, 0]
-    log_probs = outputs(3, 6, 4, seed=5)
-    padded = tf.constant([[*text, 0, 0, 0][:3] for text in texts])
-    together = ctc.align(log_probs, tf.constant(lengths), padded, tf.constant([3, 1, 0]))
-    for place, (text, length) in enumerate(zip(texts, lengths)):
-        own = log_probs[place : place + 1, :length], tf.constant([length]), tf.constant([text], tf.int32)
-        for whole, alone in zip(together, ctc.align(*own, tf.constant([len(text)]))):
-            np.testing.assert_allclose(whole[place, : len(text)], alone[0])
-            assert not whole[place, len(text) :].numpy().any()
+def test_characters_stand_where_the_best_of_all_paths_has_them():
+    lengths, texts = [6, 4, 0, 1], set()
+    for seed in range(12):
+        log_probs = outputs(4, 6, 4, seed).numpy()
+        found = searched(beam_of(("beam", 200), ("candidates", 9)), log_probs, lengths)
+        for place, length in enumerate(lengths):
+            (text, *_) = rows(found.ids[place], found.counts[place])
+            texts.add(text)
+            expected = likeliest(log_probs[place, :length], text)
+            np.testing.assert_allclose(found.places[place, : len(text)], expected, rtol=1e-5)
+            assert float(found.certainty[place]) == pytest.approx(expected[:, 2].sum(), abs=1e-5)
+    assert max(map(len, texts)) >= 3 and any(len(set(text)) < len(text) for text in texts)  # some repeat a character
 
 
-def test_a_text_without_room_has_no_place():
-    found = ctc.align(outputs(1, 2, 4), tf.constant([2]), tf.constant([[1, 1]]), tf.constant([2]))
-    assert not any(part.numpy().any() for part in found)
-
-
-def test_the_greedy_text_is_aligned_along_the_best_path():
-    log_probs = outputs(4, 50, 6, peak=2.0)
-    ids, counts = ctc.greedy(log_probs, tf.fill([4], 50))
-    first, end, _ = ctc.align(log_probs, tf.fill([4], 50), ids, counts)
-    best = tf.argmax(log_probs, axis=2).numpy()
+def test_the_greedy_text_stands_where_its_path_has_it():
+    log_probs = outputs(4, 6, 4, peak=2.0).numpy()
+    found = searched(Greedy(), log_probs, [6, 6, 6, 6])
     for place in range(4):
-        for character in range(int(counts[place])):
-            assert set(best[place, first[place, character] : end[place, character]]) == {int(ids[place, character])}
-    assert np.sum(end - first) == np.sum(best > 0)
+        text = spelt(log_probs[place].argmax(1))
+        assert rows(found.ids[place], found.counts[place]) == [text]
+        np.testing.assert_allclose(found.places[place, : len(text)], likeliest(log_probs[place], text), rtol=1e-5)
+
+
+SEARCHES = {
+    "greedy": lambda: Greedy(),
+    "beam": lambda: PrefixBeam(5, 3, horizon=30),
+    "language": lambda: PrefixBeam(6, **FUSED, horizon=30),
+    "certain": lambda: PrefixBeam(6, certain=0.6, **FUSED, horizon=30),
+    "boosts": lambda: PrefixBeam(6, horizon=30, boosts=Boosts(tf.constant([[2, 3, 2]]), tf.constant([2.0]), LETTER)),
+}
+LETTER = tf.constant([False, False, True, True])
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_frames_that_come_some_at_a_time_spell_the_same(name, size):
+    search, lengths = SEARCHES[name](), np.array([60, 33, 0])
+    log_probs = outputs(3, 60, 4, seed=4, peak=6.0).numpy()
+    whole = searched(search, log_probs, lengths)
+    state, spans = search.start(3), lattice(log_probs)
+    kept, widest = [[], [], []], 0
+    for start in range(0, 60, size):
+        part, came = slice(start, start + size), np.clip(lengths - start, 0, size)
+        state, found = traced(search, 4, "part")(log_probs[:, part], came, spans[:, part], state)
+        for row, settled in enumerate(found.settled.numpy()):
+            kept[row] += [
+                (*map(float, place), int(symbol))
+                for symbol, place in zip(found.ids[row, 0, :settled].numpy(), found.places[row, :settled].numpy())
+            ]
+        widest = max(widest, state["spans"].shape[1])
+    assert widest <= 40  # what is settled is left out
+    for row in range(3):
+        left = slice(int(found.settled[row]), int(found.counts[row, 0]))
+        rest = zip(found.places[row, left].numpy(), found.ids[row, 0, left].numpy())
+        characters = kept[row] + [(*map(float, place), int(symbol)) for place, symbol in rest]
+        count = int(whole.counts[row, 0])
+        assert [symbol for *_, symbol in characters] == whole.ids[row, 0, :count].numpy().tolist()
+        placed = np.reshape([place for *place, _ in characters], (-1, 3))
+        np.testing.assert_allclose(placed, whole.places[row, :count], rtol=1e-5)
+        assert int(found.total[row]) == int(whole.total[row]) == count
+        assert float(found.certainty[row]) == pytest.approx(float(whole.certainty[row]), rel=1e-5)
+        assert float(found.familiar[row]) == pytest.approx(float(whole.familiar[row]), rel=1e-5)
+
+
+def test_what_is_settled_ends_before_a_character_that_may_go_on():
+    for path, settled in (([1, 1, 0, 2, 2], 1), ([1, 1, 0, 2, 0], 2), ([1, 2, 2], 1), ([0, 0], 0), ([2, 2], 0)):
+        log_probs = np.where(np.eye(3)[[path]], 0, -1e30).astype("float32")
+        for search in (Greedy(), PrefixBeam(1)):
+            state = search.step(log_probs, np.array([len(path)]), lattice(log_probs), search.start(1))
+            assert int(search.settle(state)["settled"][0]) == settled
+
+
+def test_boosts_are_worth_their_share_until_a_word_goes_on_differently():
+    # Symbols: 1 parts words, 2 and 3 are letters. Looked for: 23, worth 6, and 232, worth 3.
+    boosts = Boosts(tf.constant([[2, 3, 0], [2, 3, 2]]), tf.constant([6.0, 3.0]), LETTER)
+
+    def gains(text):
+        reached, gained = boosts.start(tf.zeros([1, 1])), []
+        for symbol in text:
+            gain, reached = boosts.step(reached, tf.constant([[[symbol]]]))
+            reached = reached[:, :, 0]
+            gained.append(float(gain[0, 0, 0]))
+        return [*gained, float(boosts.end(reached)[0, 0])]
+
+    assert gains([2, 3]) == [3, 3, 0]
+    assert gains([2, 3, 1]) == [3, 3, 0, 0]  # it stays
+    assert gains([2, 3, 1, 2, 2]) == [3, 3, 0, 3, -3, 0]
+    assert gains([2, 3, 2]) == [3, 3, -3, 0]
+    assert gains([2]) == [3, -3]
+    assert gains([3, 2, 3]) == [0, 0, 0, 0]  # no word begins there
+    assert gains([2, 3, 3, 1, 2, 3]) == [3, 3, -6, 0, 3, 3, 0]
+    assert gains([]) == [0]
+
+
+def test_a_boost_finds_a_word_that_is_nearly_as_likely():
+    log_probs = np.log(np.array([[[0.1, 0.1, 0.42, 0.38]]], "float32"))
+    boosts = Boosts(tf.constant([[3]]), tf.constant([1.0]), LETTER)
+    assert rows(*(part[0] for part in prefix_beam(log_probs, [1])[:2]))[0] == (2,)
+    ids, counts, scores = prefix_beam(log_probs, [1], boosts=boosts)
+    assert rows(ids[0], counts[0])[0] == (3,) and float(scores[0, 0]) == pytest.approx(math.log(0.38) + 1, abs=1e-5)

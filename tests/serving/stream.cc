@@ -1,6 +1,8 @@
-// Streams pen points through a SavedModel as a client of TensorFlow Serving does: it keeps the state, the server nothing.
-//   stream EXPORT CHUNK < POINTS
-// POINTS are lines "x y pen"; CHUNK of them are sent at a time. Prints "score label" after each chunk, and at the finish.
+// Streams numbers through a SavedModel as a client of TensorFlow Serving does: it keeps the state, the server nothing.
+//   stream EXPORT CHUNK INPUT COLUMNS ANSWER < STEPS
+// STEPS are lines of COLUMNS numbers, such as "x y pen" of the input "points"; CHUNK of them are sent at a time. Prints
+// "score answer" after each chunk, and at the finish. Of an answer with characters, those that are settled are kept, and what
+// is answered from then on stands behind them.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -27,8 +29,9 @@ Tensors Ask(const tensorflow::SavedModelBundle& bundle, const std::string& name,
   return named;
 }
 
-void Print(const Tensors& answer) {
-  printf("%.6f %s\n", answer.at("score").vec<float>()(0), answer.at("label").vec<tensorflow::tstring>()(0).c_str());
+void Print(const Tensors& answer, const std::string& name, const std::string& settled) {
+  const std::string text = answer.at(name).vec<tensorflow::tstring>()(0);
+  printf("%.6f %s\n", answer.at("score").vec<float>()(0), (settled + text).c_str());
 }
 
 int main(int argc, char** argv) {
@@ -36,26 +39,34 @@ int main(int argc, char** argv) {
   tensorflow::SavedModelBundle bundle;
   auto loaded = tensorflow::LoadSavedModel({}, {}, argv[1], {"serve"}, &bundle);
   if (!loaded.ok()) return fprintf(stderr, "%s\n", loaded.ToString().c_str()), 4;
-  const int chunk = atoi(argv[2]);
+  const int chunk = atoi(argv[2]), columns = atoi(argv[4]);
+  const std::string input = argv[3], name = argv[5];
   tensorflow::Tensor count(tensorflow::DT_INT32, {});
   count.scalar<int>()() = 1;
   Tensors state = Ask(bundle, "stream_start", {{"count", count}});
   std::vector<float> waiting;
+  std::string settled, before;
   for (bool more = true; more;) {
-    float x, y, pen;
-    more = scanf("%f %f %f", &x, &y, &pen) == 3;
-    if (more) waiting.insert(waiting.end(), {x, y, pen});
-    const int points = waiting.size() / 3;
-    if (points == 0 || (more && points < chunk)) continue;
-    tensorflow::Tensor values(tensorflow::DT_FLOAT, {1, points, 3}), lengths(tensorflow::DT_INT32, {1});
+    float value;
+    more = scanf("%f", &value) == 1;
+    if (more) waiting.push_back(value);
+    const int steps = waiting.size() / columns;
+    if (steps == 0 || (more && (steps < chunk || waiting.size() % columns))) continue;
+    tensorflow::TensorShape shape({1, steps});
+    if (columns > 1) shape.AddDim(columns);
+    tensorflow::Tensor values(tensorflow::DT_FLOAT, shape), lengths(tensorflow::DT_INT32, {1});
     std::copy(waiting.begin(), waiting.end(), values.flat<float>().data());
-    lengths.vec<int>()(0) = points;
+    lengths.vec<int>()(0) = steps;
     waiting.clear();
     Tensors inputs = state;
-    inputs["points"] = values;
+    inputs[input] = values;
     inputs["lengths"] = lengths;
     state = Ask(bundle, "stream_step", inputs);  // the answer so far and, under the names it had, the state
-    Print(state);
+    settled += before;
+    Print(state, name, settled);
+    before.clear();
+    for (int i = 0; state.count("settled") && i < state["settled"].vec<int>()(0); ++i)
+      before += state["characters"].matrix<tensorflow::tstring>()(0, i);
   }
-  Print(Ask(bundle, "stream_finish", state));
+  Print(Ask(bundle, "stream_finish", state), name, settled);
 }

@@ -1,0 +1,70 @@
+"""`seqkit transcribe`, in this process, with a pipeline that streams."""
+
+import json
+
+import numpy as np
+import pytest
+from cases import LIVE, SPEECH, spoken
+from click.testing import CliRunner
+
+from seqkit import cli
+from seqkit.media.sounds import write_wave
+from seqkit.subtitles import srt, vtt
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    place = tmp_path_factory.mktemp("transcribe") / "live"
+    LIVE.pipe.save(place)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def loud(monkeypatch):
+    """TensorFlow is loaded already, and the runner's stderr has no file descriptor to silence."""
+    monkeypatch.setattr(cli, "_quietly", lambda work: work())
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(cli.main, ["transcribe", *map(str, arguments)], **options)
+
+
+def test_files_as_text_json_and_subtitles(model, tmp_path):
+    paths = [tmp_path / "one.wav", tmp_path / "two.wav"]
+    for path, text in zip(paths, ("cab a", "bc")):
+        path.write_bytes(write_wave(spoken(text), 16000))
+    answers = list(LIVE.pipe(iter(paths), batch_size=1))
+    assert run(*paths, "--model", model).stdout.splitlines() == [answer.text for answer in answers]
+    rows = [json.loads(line) for line in run(*paths, "--model", model, "--format", "json").stdout.splitlines()]
+    assert [row["audio"] for row in rows] == [str(path) for path in paths]
+    assert [row["words"] for row in rows] == [answer.as_json()["words"] for answer in answers]
+    assert run(paths[0], "--model", model, "--format", "srt").stdout == srt(answers[0].words)
+    assert run(paths[0], "--model", model, "--format", "vtt").stdout == vtt(answers[0].words)
+
+
+def test_live_it_writes_a_line_an_utterance_and_leaves_half_a_sample_out(model):
+    samples = np.concatenate([spoken("abc"), np.zeros(24000, np.float32)])
+    raw = (samples * 32767).astype("<i2").tobytes() + b"\x01"
+    found = run("--live", "--endpoint", "1000", "--model", model, input=raw)
+    (expected,) = [a for a in LIVE.pipe.stream([raw[:-1]], endpoint=1000) if a.final]
+    assert found.exit_code == 0 and found.stdout == f"{expected.text}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected sound files, or --live"),
+        (["a.wav", "--live"], "Expected sound files, or --live"),
+        (["--live", "--format", "srt"], "--live writes text or json; received --format srt"),
+        (["nowhere.wav", "--model", None], "nowhere.wav"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line(arguments, message, model):
+    found = run(*(model if argument is None else argument for argument in arguments))
+    assert found.exit_code == 2 and message in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_a_pipeline_that_does_not_stream_cannot_listen(tmp_path):
+    SPEECH.pipe.save(tmp_path / "whole")
+    found = run("--live", "--model", tmp_path / "whole", input=b"")
+    assert found.exit_code == 2 and "no utterances to tell apart" in found.stderr
