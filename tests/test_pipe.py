@@ -82,9 +82,9 @@ def test_a_long_list_is_read_and_answered_some_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize("case", [SENTIMENT, STROKES], ids=lambda case: case.id)
-def test_eight_threads_share_a_pipeline(case):
-    pipe = case.train(epochs=1)  # which has not answered yet: the first calls meet
-    expected = case.train(epochs=1)(case.inputs)
+def test_eight_threads_share_a_pipeline(case, copied):
+    pipe = copied(case)  # which has not answered yet: the first calls meet
+    expected = case.pipe(case.inputs)
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         for answers in threads.map(lambda place: pipe(case.inputs[place % 4 :]), range(40)):
             for answer, alone in zip(answers[::-1], expected[::-1]):
@@ -176,8 +176,8 @@ def test_a_stream_answers_as_parts_come_and_names_a_bad_one():
         next(stream)
 
 
-def test_the_model_inside_is_a_plain_keras_model():
-    pipe = SENTIMENT.train()
+def test_the_model_inside_is_a_plain_keras_model(copied):
+    pipe = copied(SENTIMENT)
     assert isinstance(pipe.model, keras.Model)
     features, lengths, _ = pipe.frontend(pipe.frontend.collate(["a good film", "bad"]))
     targets = pipe.model.head.targets(["positive", "negative"])

@@ -79,8 +79,8 @@ TOPICS = [(f"{start} {word}", label) for start in ("the", "a") for word, label i
     "vocabulary, labels",
     [("union", ("negative", "neutral", "positive", "news", "sport")), ("new", ("news", "positive", "sport"))],
 )
-def test_a_trained_pipeline_goes_on_with_other_labels(vocabulary, labels):
-    pipe = SENTIMENT.train()
+def test_a_trained_pipeline_goes_on_with_other_labels(vocabulary, labels, copied):
+    pipe = copied(SENTIMENT)
     table, kernel = pipe.model.encoder.embedding.embeddings.numpy(), pipe.model.head.dense.kernel.numpy()
     hidden, asked = pipe.model.head.hidden.kernel.numpy(), pipe("good")
     pipe.fit(TOPICS, vocabulary=vocabulary, **{**KEYWORDS, "learning_rate": 1e-12})
@@ -93,21 +93,21 @@ def test_a_trained_pipeline_goes_on_with_other_labels(vocabulary, labels):
             np.testing.assert_allclose(after[:, place], kernel[:, SENTIMENT.pipe.config.labels.index(label)], atol=1e-6)
 
 
-def test_other_labels_are_learnt():
-    pipe = SENTIMENT.train()
+def test_other_labels_are_learnt(copied):
+    pipe = copied(SENTIMENT)
     pipe.fit(TOPICS * 3, vocabulary="new", **{**KEYWORDS, "epochs": 30, "learning_rate": 2e-2})
     assert [answer.label for answer in pipe([text for text, _ in TOPICS])] == [label for _, label in TOPICS]
 
 
-def test_other_signs_are_learnt_by_a_committee():
-    pipe = STROKES.train()
+def test_other_signs_are_learnt_by_a_committee(copied):
+    pipe = copied(STROKES)
     pipe.fit([(np.array([(0, 0), (3, 0)]), "-"), *STROKES.examples[:2]], vocabulary="union", **KEYWORDS)
     assert pipe.config.labels == ("L", "O", "V", "-")
 
 
 @pytest.mark.parametrize("vocabulary", ["keep", "union"])
-def test_a_refused_fit_leaves_the_pipeline_as_it_was(vocabulary, tmp_path):
-    pipe = SENTIMENT.train()
+def test_a_refused_fit_leaves_the_pipeline_as_it_was(vocabulary, copied, tmp_path):
+    pipe = copied(SENTIMENT)
     before, assets, config = pipe("good"), pipe.assets, pipe.config
     for bad in ([*TOPICS, (3.5, "sport")], [*TOPICS, ("text", None)]):
         with pytest.raises(ValueError, match="Example"):

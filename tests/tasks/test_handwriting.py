@@ -5,17 +5,14 @@ import pytest
 import tensorflow as tf
 from cases import HANDWRITING, printed
 
-import seqkit
-
 QUICK = {"epochs": 1, "batch_steps": 512, "verbose": False}
 MORE = [(printed("quick zoo"), "quick zoo"), (printed("a jazz"), "a jazz")]
 
 
 @pytest.fixture
-def pipe(tmp_path):
+def pipe(copied):
     """A trained pipeline that a test may change."""
-    HANDWRITING.pipe.save(tmp_path / "saved")
-    return seqkit.pipeline(tmp_path / "saved")
+    return copied(HANDWRITING)
 
 
 def columns(pipe):
@@ -47,8 +44,7 @@ def test_new_characters_join_and_what_was_learnt_stays(pipe, alphabet, character
         assert answer.text
 
 
-def test_new_characters_are_learnt():
-    pipe = HANDWRITING.train()
+def test_new_characters_are_learnt(pipe):
     pipe.fit(MORE * 4, vocabulary="union", epochs=300, batch_steps=512, learning_rate=2e-2, verbose=False)
     assert [answer.text for answer in pipe([image for image, _ in MORE])] == [text for _, text in MORE]
 
@@ -63,11 +59,9 @@ def test_a_frozen_encoder_stays_and_is_free_again_afterwards(pipe):
     assert not all(np.array_equal(a, b) for a, b in zip(encoder, encoder_of(pipe)))
 
 
-def test_a_union_goes_on_where_it_was_killed(tmp_path):
-    for run in ("first", "again"):
-        HANDWRITING.pipe.save(tmp_path / run)
-        again = seqkit.pipeline(tmp_path / run)
-        history = again.fit(MORE, vocabulary="union", directory=tmp_path / "run", **QUICK)
+def test_a_union_goes_on_where_it_was_killed(copied, tmp_path):
+    for _ in range(2):
+        history = copied(HANDWRITING).fit(MORE, vocabulary="union", directory=tmp_path / "run", **QUICK)
     assert len(history) == 1 and history[0]["seconds"] > 0
 
 
