@@ -116,8 +116,11 @@ def test_a_directory_without_a_pipeline_says_what_it_lacks(tmp_path):
         seqkit.pipeline(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["sentiment-analysis", "sentiment", "sentiment-en"])
-def test_a_directory_named_like_a_bundled_pipeline_is_said(saved, name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name, relative",
+    [("sentiment-analysis", "./sentiment-analysis"), ("sentiment", "sentiment/"), ("sentiment-en", Path("sentiment-en"))],
+)
+def test_a_directory_named_like_a_bundled_pipeline_is_said(saved, name, relative, tmp_path, monkeypatch):
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     bundled = seqkit.pipeline(name)  # a folder of that name without a pipeline in it is none
@@ -126,7 +129,7 @@ def test_a_directory_named_like_a_bundled_pipeline_is_said(saved, name, tmp_path
         seqkit.pipeline(name)
     (other,) = re.findall("for the other, '(.*)'", str(caught.value))
     assert seqkit.pipeline(other).config == bundled.config
-    for directory in (f"./{name}", f"{name}/", Path(name), tmp_path / name):
+    for directory in (relative, tmp_path / name):
         assert seqkit.pipeline(directory).config == SENTIMENT.pipe.config
     assert seqkit.analyze_sentiment("good").scores.keys() == {"negative", "neutral", "positive"}
 
