@@ -349,6 +349,8 @@ class Pipeline:
         return history
 
     def _objective(self, options):
+        if options.watch_gradients and self.frontend.plain:
+            raise ValueError(f"watch_gradients is not for {self.task.name} yet, whose features are made while training.")
         augment = self.task.augment(self.config) if self.task.augment else self.frontend.plain
         if not options.agreement:
             return objectives.one_view(self.model, augment)

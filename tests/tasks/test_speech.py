@@ -63,3 +63,8 @@ def test_it_goes_on_from_noise_in_a_directory(tmp_path):
         seqkit.build("speech-to-text", speed=3)
     with pytest.raises(ValueError, match="lookahead must be a whole number from 0 to 100"):
         seqkit.build("speech-to-text", lookahead=-1)
+
+
+def test_gradients_are_not_watched_yet():
+    with pytest.raises(ValueError, match="watch_gradients is not for speech-to-text yet"):
+        seqkit.build("speech-to-text", **SPEECH.settings).fit(SPEECH.examples, watch_gradients=True)
