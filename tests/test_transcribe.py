@@ -37,7 +37,9 @@ def test_files_as_text_json_and_subtitles(model, tmp_path):
     assert run(*paths, "--model", model).stdout.splitlines() == [answer.text for answer in answers]
     rows = [json.loads(line) for line in run(*paths, "--model", model, "--format", "json").stdout.splitlines()]
     assert [row["audio"] for row in rows] == [str(path) for path in paths]
-    assert [row["words"] for row in rows] == [answer.as_json()["words"] for answer in answers]
+    assert [[word["text"] for word in row["words"]] for row in rows] == [answer.text.split() for answer in answers]
+    for row, answer in zip(rows, answers):
+        assert [word["start"] for word in row["words"]] == pytest.approx([word.start for word in answer.words], abs=1e-5)
     assert run(paths[0], "--model", model, "--format", "srt").stdout == srt(answers[0].words)
     assert run(paths[0], "--model", model, "--format", "vtt").stdout == vtt(answers[0].words)
 
