@@ -184,7 +184,8 @@ def transcribe(recordings, form, live, endpoint, model):
         elif form == "text":
             click.echo(_printable(answer.text))
         else:
-            click.echo(_printable(getattr(subtitles, form)(answer.words)), nl=False)
+            for line in getattr(subtitles, form)(answer.words).splitlines():
+                click.echo(_printable(line))
 
 
 def _listen(pipe, form, endpoint):
