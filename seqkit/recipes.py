@@ -3,13 +3,15 @@
 Convention: a recipe is `pipelines/NAME/train.py` with a `card.md` beside it, whose places in braces are filled in: command,
 commit, seed, minutes, machine, dev (the scores on the dev split), and what the recipe itself has to say. `--smoke` runs the
 same steps on made-up examples; `--evaluate` is the one way to the test split, and `--evaluate dev` scores again on dev.
-Left out: data, settings and scores, which are the recipe's.
+What recipes of tasks that spell do alike is here too. Left out: data and settings, which are the recipe's.
 """
 
 import argparse
+import csv
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import seqkit
+from seqkit.metrics import bootstrap, character_edits
 from seqkit.results import drawing
 
 TEST = "## Scores on the test split"
@@ -75,6 +78,57 @@ def main(recipe, bundled, train, scores):
     )
     card.write_text(text)
     print(f"{(time.monotonic() - began) / 60:.0f} minutes; saved to {arguments.output}")
+
+
+def read_corpus(place, name, origin):
+    """The table of a corpus under `$SEQKIT_DATA`: the folder, and the rows of its tab-separated file as dicts.
+
+    Args:
+        place: str, the corpus's folder there.
+        name: str, the table's name in it.
+        origin: str, where the corpus comes from, for whoever does not have it.
+
+    Raises:
+        SystemExit: it is not there.
+    """
+    folder = Path(os.environ.get("SEQKIT_DATA", "data")) / place
+    if not (folder / name).is_file():
+        raise SystemExit(f"There is no {folder}/{name}. Set SEQKIT_DATA to where the corpus is; it comes from {origin}.")
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return folder, list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def median_score(answers):
+    return statistics.median(answer.score for answer in answers)
+
+
+def transcription_scores(pipe, pairs, unit):
+    """Error rates on `(input, text)` pairs, and the 95 % interval of the character error rate over them; how many of such a
+    `unit` there are."""
+    inputs, references = zip(*pairs)
+    answers = pipe(list(inputs))
+    edits, sizes = character_edits([answer.text for answer in answers], references)
+    metrics = {**pipe.model.head.evaluate(answers, references), "median score": median_score(answers), unit: len(pairs)}
+    low, high = bootstrap(edits, sizes)
+    return {**{name: round(value, 4) for name, value in metrics.items()}, "cer, 95 % of samples": f"{low:.4f} to {high:.4f}"}
+
+
+def best_search(reader, assets, config, searches, dev):
+    """Of searches, the one that reads held-out examples best, its scores fitted to them.
+
+    Args:
+        reader: the trained pipeline, whose weights are taken.
+        assets, config: those of the pipeline that is to be, but for its search.
+        searches: list of dicts, settings of its Config.
+        dev: list of `(input, text)`.
+
+    Returns:
+        The pipeline, and what a card says of its search.
+    """
+    pipes = [like(reader, assets, **{**vars(config), **search}) for search in searches]
+    best = max(pipes, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
+    best.model.head.calibrate(best([x for x, _ in dev]), [y for _, y in dev])
+    return best, f"weight {best.config.weight}, bonus {best.config.bonus}"
 
 
 def like(pipe, assets=None, **settings):

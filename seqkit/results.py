@@ -1,5 +1,6 @@
 """What pipelines answer: small frozen dataclasses. Their field names are the exported signature's output names."""
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -110,6 +111,12 @@ class Word(NamedTuple):
     confidence: float
 
 
+def by_word(characters):
+    """Characters of a text, in order -> a list of each word's."""
+    groups = itertools.groupby(characters, lambda character: character.character.isspace())
+    return [list(group) for space, group in groups if not space]
+
+
 @dataclass(frozen=True)
 class Transcript:
     """What is written, or said.
@@ -132,21 +139,14 @@ class Transcript:
     @property
     def words(self):
         """Each `Word` of the text, in order."""
-        groups = [[]]
-        for character in self.characters:
-            if character.character.isspace():
-                groups.append([])
-            else:
-                groups[-1].append(character)
         return [
             Word(
-                "".join(character.character for character in group),
-                group[0].left,
-                group[-1].right,
-                sum(character.confidence for character in group) / len(group),
+                "".join(character.character for character in word),
+                word[0].left,
+                word[-1].right,
+                sum(character.confidence for character in word) / len(word),
             )
-            for group in groups
-            if group
+            for word in by_word(self.characters)
         ]
 
     def as_row(self):

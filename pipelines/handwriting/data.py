@@ -1,13 +1,12 @@
 """Lines of French handwriting, under `$SEQKIT_DATA/handwriting`: of today (Copiste d'un jour), of soldiers' wills from 1914 to
 1918 (poilus), of Badinter's drafts and a letter (CREMMA, 20th century), and of a diary of 1914 (Célestine)."""
 
-import csv
 import itertools
-import os
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from seqkit.recipes import read_corpus
 
 NARROWEST = 9  # pixels a character, of lines that are 64 pixels high
 ORIGINS = {
@@ -43,13 +42,7 @@ def width_of(path):
 
 
 def _rows(corpus):
-    folder = Path(os.environ.get("SEQKIT_DATA", "data")) / "handwriting" / corpus
-    if not (folder / "lines.tsv").is_file():
-        raise SystemExit(
-            f"There is no {folder}/lines.tsv. Set SEQKIT_DATA to where the corpus is; it comes from {ORIGINS[corpus]}."
-        )
-    with (folder / "lines.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    folder, rows = read_corpus(f"handwriting/{corpus}", "lines.tsv", ORIGINS[corpus])
     return [(row.get("split"), (folder / "lines" / row["file"], row["text"])) for row in rows]
 
 

@@ -3,13 +3,12 @@
 `--smoke` runs the same steps in under a minute on a few printed words.
 """
 
-import statistics
+import functools
 
 import data
 
 import seqkit
 from seqkit import recipes
-from seqkit.metrics import bootstrap, character_edits
 
 FIRST = {"epochs": 50, "batch_steps": 12288, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
 SECOND = {**FIRST, "epochs": 8, "learning_rate": 7e-4, "agreement": 0.2}  # each line in two views that are to be read alike
@@ -21,28 +20,15 @@ SMALL = {"height": 16, "filters": (4, 8, 8, 8, 8), "units": 16, "depth": 1, "ord
 QUICK = {"epochs": 100, "batch_steps": 1024, "learning_rate": 2e-2}, {"epochs": 20, "batch_steps": 1024, "agreement": 0.2}
 
 
-def median_score(answers):
-    return statistics.median(answer.score for answer in answers)
-
-
-def measured(pipe, pairs):
-    """Error rates, and the 95 % interval of the character error rate over lines."""
-    images, references = zip(*pairs)
-    answers = pipe(list(images))
-    edits, sizes = character_edits([answer.text for answer in answers], references)
-    metrics = {**pipe.model.head.evaluate(answers, references), "median score": median_score(answers), "lines": len(pairs)}
-    low, high = bootstrap(edits, sizes)
-    return {**{name: round(value, 4) for name, value in metrics.items()}, "cer, 95 % of samples": f"{low:.4f} to {high:.4f}"}
-
-
 def scores(pipe, split):
     """Scores on either corpus, without the language model too; and how high lines upside down are scored."""
     pairs = data.copiste(split)
     turned = pipe([data.upside_down(path) for path, _ in pairs])
+    measured = functools.partial(recipes.transcription_scores, unit="lines")
     return {
         "greedy": measured(recipes.like(pipe, **GREEDY), pairs),
         "with the language model": measured(pipe, pairs),
-        "the same lines upside down": {"median score": round(median_score(turned), 4)},
+        "the same lines upside down": {"median score": round(recipes.median_score(turned), 4)},
         "wills of soldiers, with the language model": measured(pipe, data.others(split)),
     }
 
@@ -77,10 +63,7 @@ def train(run, smoke):
     pipe.learn(examples)
     reader = learn(recipes.like(pipe, **GREEDY), examples, dev, run, *steps)
     assets = {**pipe.assets, "words.txt": "\n".join(words).encode()}
-    pipes = [recipes.like(reader, assets, **{**vars(pipe.config), **search}) for search in searches]
-    pipe = max(pipes, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
-    pipe.model.head.calibrate(pipe([x for x, _ in dev]), [y for _, y in dev])
-    search = f"weight {pipe.config.weight}, bonus {pipe.config.bonus}"
+    pipe, search = recipes.best_search(reader, assets, pipe.config, searches, dev)
     return pipe, {"search": search, "curve": [run / "first" / "log.csv", run / "second" / "log.csv"]}
 
 

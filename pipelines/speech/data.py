@@ -1,12 +1,11 @@
 """English speech under `$SEQKIT_DATA/speech`: spelt letters, digits and words (AN4), read books (LibriSpeech), short sentences
 and digits with an accent (speechocean762), orders of coffee (Picovoice), and phonetically balanced sentences (Kathleen)."""
 
-import csv
-import os
 import zlib
-from pathlib import Path
 
 import numpy as np
+
+from seqkit.recipes import read_corpus
 
 HELD_OUT = 20  # one of so many readers of LibriSpeech is for the test split
 ORIGINS = {
@@ -42,13 +41,7 @@ def others():
 
 
 def _rows(corpus):
-    folder = Path(os.environ.get("SEQKIT_DATA", "data")) / "speech" / corpus
-    if not (folder / "manifest.tsv").is_file():
-        raise SystemExit(
-            f"There is no {folder}/manifest.tsv. Set SEQKIT_DATA to where the corpus is; it comes from {ORIGINS[corpus]}."
-        )
-    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    folder, rows = read_corpus(f"speech/{corpus}", "manifest.tsv", ORIGINS[corpus])
     return [(row, (folder / row["file"], row["text"].lower())) for row in rows if row["text"].strip()]
 
 

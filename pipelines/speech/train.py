@@ -3,11 +3,12 @@
 `--smoke` runs the same steps in under a minute on tones. `live.py` beside it is the recipe of the sister that streams.
 """
 
+import functools
+
 import data
 
 import seqkit
 from seqkit import recipes
-from seqkit.metrics import bootstrap, character_edits
 
 FIRST = {"epochs": 20, "batch_steps": 8000, "learning_rate": 2e-3, "weight_decay": 1e-2, "clip": 5.0, "average": 0.999}
 SECOND = {**FIRST, "epochs": 40, "learning_rate": 1e-3}  # on AN4, and on one in `SHARE` of the others
@@ -18,21 +19,9 @@ SMALL = {"bands": 20, "filters": 4, "units": 24, "depth": 1, "order": 3, "dropou
 QUICK = {"epochs": 60, "batch_steps": 1024, "learning_rate": 1e-2}, {"epochs": 10, "batch_steps": 1024}
 
 
-def measured(pipe, pairs):
-    """Error rates, and the 95 % interval of the character error rate over recordings."""
-    sounds, references = zip(*pairs)
-    answers = pipe(list(sounds))
-    edits, sizes = character_edits([answer.text for answer in answers], references)
-    low, high = bootstrap(edits, sizes)
-    metrics = {name: round(value, 4) for name, value in pipe.model.head.evaluate(answers, references).items()}
-    scores = sorted(answer.score for answer in answers)
-    more = {"median score": round(scores[len(scores) // 2], 4), "recordings": len(pairs)}
-    return {**metrics, "cer, 95 % of samples": f"{low:.4f} to {high:.4f}", **more}
-
-
 def scores(pipe, split):
     """Scores on AN4, greedily and with the language model; on the test split, of other corpora too."""
-    pairs = data.an4(split)
+    measured, pairs = functools.partial(recipes.transcription_scores, unit="recordings"), data.an4(split)
     scored = {"AN4, greedy": measured(recipes.like(pipe, **GREEDY), pairs), "AN4": measured(pipe, pairs)}
     if split == "test":
         scored["speechocean762, adults"] = measured(pipe, data.speechocean("test"))
@@ -51,10 +40,7 @@ def train(run, smoke, **settings):
     reader = recipes.like(pipe, **GREEDY)
     reader.fit(examples + rest, validation=dev, directory=run / "first", **steps[0])
     reader.fit(examples + rest[::SHARE], validation=dev, directory=run / "second", **steps[1])
-    pipes = [recipes.like(reader, pipe.assets, **{**vars(pipe.config), **search}) for search in searches]
-    pipe = max(pipes, key=lambda pipe: pipe.evaluate(dev)["accuracy"])
-    pipe.model.head.calibrate(pipe([x for x, _ in dev]), [y for _, y in dev])
-    search = f"weight {pipe.config.weight}, bonus {pipe.config.bonus}"
+    pipe, search = recipes.best_search(reader, pipe.assets, pipe.config, searches, dev)
     return pipe, {"search": search, "curve": [run / "first" / "log.csv", run / "second" / "log.csv"]}
 
 

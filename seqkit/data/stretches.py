@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import soundfile
+
 OVERSHOOT = 0.5  # seconds by which a stretch may end behind its recording, as in Kaldi's extract-segments
 
 
@@ -40,12 +42,7 @@ class Stretch:
 
         Raises:
             ValueError: the file is no recording, is damaged, or ends before the stretch does.
-            ImportError: soundfile is not installed (extra `audio`).
         """
-        try:
-            import soundfile
-        except (ImportError, OSError) as error:  # OSError: without the library it is made for
-            raise ImportError("Reading parts of recordings needs soundfile: pip install 'seqkit[audio]'.") from error
         try:
             with soundfile.SoundFile(self.file) as file:
                 rate, seconds = file.samplerate, file.frames / file.samplerate

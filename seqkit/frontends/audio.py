@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from seqkit.frontends.waves import decoded
 from seqkit.lengths import zero_padding
-from seqkit.media.sounds import RATE, duration, overlapping, read_sound
+from seqkit.media.sounds import RATE, duration, mono, overlapping, read_sound
 from seqkit.parts import Frontend, Sequence, apart, together
 from seqkit.windows import Windows
 
@@ -105,8 +105,7 @@ class AudioFrontend(Frontend):
                 f"{name}: expected an array of samples at 16 kHz, or bytes of 16-bit samples; "
                 f"received {type(item).__name__} {item!r:.80}."
             )
-        samples, _ = decoded(tf.constant([read_sound(item, name)]))
-        return samples.numpy()[0]
+        return mono(item, name)
 
     def size(self, item):
         """From the file's header."""

@@ -193,7 +193,11 @@ class CTCHead(Head):
 
     def start(self, batch):
         """The search's, and the lowest probability of a blank."""
-        return {**self._search().start(batch), "lowest": tf.ones([batch])}
+        return self._start(self._search(), batch)
+
+    @staticmethod
+    def _start(search, batch):
+        return {**search.start(batch), "lowest": tf.ones([batch])}
 
     def step(self, states, lengths, spans, state, last):
         """Reads what came: as `parts.Head.step`. Beside the fields of `decode` an answer has `settled` `(batch,)` int32."""
@@ -229,8 +233,7 @@ class CTCHead(Head):
             best first, and `alternative_scores` `(batch, n)`; numbers are float32.
         """
         search = self._search(asked)
-        start = {**search.start(tf.shape(states)[0]), "lowest": tf.ones([tf.shape(states)[0]])}
-        state = self._read(search, states, lengths, spans, start)
+        state = self._read(search, states, lengths, spans, self._start(search, tf.shape(states)[0]))
         return self._answer(search.hypotheses(state), state["lowest"])
 
     def _answer(self, found, lowest):

@@ -8,7 +8,7 @@ have none, in the middle. Left out: speech that is cut by the edge of both.
 import difflib
 import itertools
 
-from seqkit.results import Character, Transcript
+from seqkit.results import Character, Transcript, by_word
 
 
 def stitch(transcripts, begins):
@@ -24,19 +24,13 @@ def stitch(transcripts, begins):
     """
     words = []
     for transcript, begin in zip(transcripts, begins):
-        new = _words(transcript, begin)
+        new = by_word(c._replace(left=c.left + begin, right=c.right + begin) for c in transcript.characters)
         words = _joined(words, new, begin) if words else new
     characters = _spaced(words)
     sizes = [max(len(transcript.characters), 1) for transcript in transcripts]
     score = sum(size * transcript.score for size, transcript in zip(sizes, transcripts)) / sum(sizes)
     text = "".join(character.character for character in characters)
     return Transcript(text, score, characters, [(text, 1.0)])
-
-
-def _words(transcript, begin):
-    """The words, each a list of `Character`s, moved by where the piece begins."""
-    groups = itertools.groupby(transcript.characters, lambda character: character.character.isspace())
-    return [[c._replace(left=c.left + begin, right=c.right + begin) for c in group] for space, group in groups if not space]
 
 
 def _joined(before, after, begin):

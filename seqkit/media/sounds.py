@@ -64,9 +64,10 @@ def read_sound(item, label):
     if isinstance(item, Mapping):
         item, label = _from_dict(item, label)
     if isinstance(item, (tuple, list)) and len(item) == 2:
-        source = _from_array(*(reversed(item) if np.ndim(item[0]) == 0 else item), label)
+        samples, rate = reversed(item) if np.ndim(item[0]) == 0 else item
+        source = write_wave(mono(samples, label, rate), int(rate))
     elif hasattr(item, "__array__"):
-        source = _from_array(item, RATE, label)
+        source = write_wave(mono(item, label), RATE)
     else:
         label, source = _bytes_of(item, label)
         source = _from_file(source, label)
@@ -160,7 +161,8 @@ def _bytes_of(item, label):
     return label, content
 
 
-def _from_array(samples, rate, label):
+def mono(samples, label, rate=RATE):
+    """An array of a recording, as of `read_sound` -> `(samples,)` float32, the mean of its channels; ValueError as there."""
     if not hasattr(samples, "__array__"):
         raise ValueError(f"{label}: expected an array beside its rate; received {type(samples).__name__} {samples!r:.80}.")
     samples = np.asarray(samples)
@@ -173,7 +175,7 @@ def _from_array(samples, rate, label):
             f"{label}: expected floats from -1 to 1, or int16, int32 or uint8; received dtype {name}. Convert the samples."
         )
     if not samples.size:
-        return write_wave([], rate)
+        return np.zeros(0, np.float32)
     if samples.ndim == 2 and samples.shape[1] > samples.shape[0]:
         samples = samples.T
     samples = samples.reshape(len(samples), -1)
@@ -181,7 +183,7 @@ def _from_array(samples, rate, label):
     middle, full = _SCALES.get(name, (0, 1))
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named
         samples = ((samples.astype(np.float32) - middle) / full).mean(axis=1)
-    return write_wave(_finite(samples, label), rate)
+    return _finite(samples, label)
 
 
 def _whole_rate(rate, label):

@@ -272,7 +272,7 @@ class PrefixBeam:
         return _hypotheses(state, *spelt(symbols), scores, places, familiar)
 
 
-_SLOTS = (*("ended", "open", "ended_path", "open_path", "key", "last", "number", "language", "familiar", "reached", "reward"),)
+_SLOTS = "ended", "open", "ended_path", "open_path", "key", "last", "number", "language", "familiar", "reached", "reward"
 
 
 def spelt(paths):

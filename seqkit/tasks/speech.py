@@ -61,13 +61,16 @@ class Config:
         _augmentation(self)
 
 
+def _frontend(config):
+    return AudioFrontend(config.bands, "whole" if config.bidirectional else "running")
+
+
 def build(config, assets):
     """The three parts of the pipeline: frontend, encoder, head."""
-    frontend = AudioFrontend(config.bands, "whole" if config.bidirectional else "running")
     encoder = AudioEncoder(
         config.bands, config.filters, config.units, config.depth, config.dropout, config.bidirectional, config.lookahead
     )
-    return frontend, encoder, head_of(config, assets, certain=0.999)
+    return _frontend(config), encoder, head_of(config, assets, certain=0.999)
 
 
 def _augmentation(config, recordings=None):
@@ -78,7 +81,7 @@ def _augmentation(config, recordings=None):
 def augment(config):
     """What varies recordings while training, and makes features of them."""
     vary = _augmentation(config, read_noise(config.noise_directory) if config.noise_directory else None)
-    frontend = AudioFrontend(config.bands, "whole" if config.bidirectional else "running")
+    frontend = _frontend(config)
 
     def features(blocks, frames, seed, views=1):
         before, after = tf.unstack(tf.random.split(seed))

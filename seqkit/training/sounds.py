@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import tensorflow as tf
 
 from seqkit import lengths as real
+from seqkit.data import batches
+from seqkit.media.sounds import RATE
 
-RATE = 16_000  # samples a second
 SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 LOWEST = 50.0  # hertz below which coloured noise is white, so that its level is one that can be heard
 DIRECT = (0.0, 15.0)  # decibels of the direct sound above its reverberation
@@ -152,7 +154,7 @@ def mask_spectrogram(features, lengths, seed, bands=(2, 15), time=(2, 0.05)):
 
 
 def read_noise(directory, longest=30.0):
-    """Reads the recordings of noise that `SoundAugmentation` mixes in; needs the extra `audio`.
+    """Reads the recordings of noise that `SoundAugmentation` mixes in.
 
     Args:
         directory: path; all sound files in it and below it are read, in the order of their paths, each 16 kHz and mono.
@@ -164,7 +166,6 @@ def read_noise(directory, longest=30.0):
 
     Raises:
         ValueError: there is no sound file; or one is broken, empty, or of another rate or more channels.
-        ImportError: soundfile is not installed.
     """
     paths = sorted(path for path in Path(directory).rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
@@ -174,18 +175,11 @@ def read_noise(directory, longest=30.0):
         samples = _read(path)
         clips += np.array_split(samples, math.ceil(len(samples) / (longest * RATE)))
     lengths = np.array([len(clip) for clip in clips], np.int32)
-    recordings = np.zeros((len(clips), lengths.max()), np.float32)
-    for row, clip in zip(recordings, clips):
-        row[: len(clip)] = clip
-    return recordings, lengths
+    return batches.padded(clips, lengths.max()), lengths
 
 
 def _read(path):
     """A sound file -> `(samples,)` float32."""
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # OSError: without the library it is made for
-        raise ImportError("Reading sounds needs soundfile: pip install 'seqkit[audio]'.") from error
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:

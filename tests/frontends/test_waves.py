@@ -9,6 +9,7 @@ import scipy.signal
 import soundfile
 import soxr
 import tensorflow as tf
+from wave_files import LIST, chunk, encoded, file_of
 
 from seqkit.frontends import waves
 from seqkit.media.sounds import duration, read_sound, write_wave
@@ -26,22 +27,6 @@ resample = tf.function(
 )
 
 
-def encoded(samples, rate=16000, subtype="PCM_16", kind="WAV"):
-    stream = io.BytesIO()
-    soundfile.write(stream, samples, rate, format=kind, subtype=subtype)
-    return stream.getvalue()
-
-
-def chunk(name, content, size=None):
-    """A part of a WAVE file, with its pad byte."""
-    return name + struct.pack("<I", len(content) if size is None else size) + content + b"\0" * (len(content) % 2)
-
-
-def file_of(*chunks, size=None):
-    content = b"WAVE" + b"".join(chunks)
-    return b"RIFF" + struct.pack("<I", len(content) if size is None else size) + content
-
-
 def form(tag=1, channels=1, rate=8000, bits=16, frame=None):
     frame = channels * bits // 8 if frame is None else frame
     return chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * frame, frame, bits))
@@ -49,7 +34,6 @@ def form(tag=1, channels=1, rate=8000, bits=16, frame=None):
 
 DATA = np.arange(400, dtype="<i2")
 SAMPLES = chunk(b"data", DATA.tobytes())
-LIST = chunk(b"LIST", b"INFOISFT\x05\0\0\0Lavf\0")  # of odd size
 
 
 def sine(hertz, rate, seconds):
@@ -64,7 +48,7 @@ def read_at(samples, rate, to=16000):
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX"])
 def test_every_format_is_decoded_as_soundfile_does(kind, subtype, channels):
-    source = encoded(NOISE[:, :channels], 44100, subtype, kind)
+    source = encoded(NOISE[:, :channels], 44100, kind, subtype)
     expected, _ = soundfile.read(io.BytesIO(source), always_2d=True)
     samples, rate = decode(source)
     assert rate == 44100 and rate.dtype == tf.int32 and samples.dtype == tf.float32
@@ -139,7 +123,7 @@ def test_samples_that_are_not_finite_are_silence():
 @pytest.mark.parametrize("kind, subtype", [("WAV", "PCM_16"), ("WAVEX", "PCM_24")])
 def test_the_graph_decodes_what_is_kept_before_it_and_nothing_else(kind, subtype):
     """Of files cut off anywhere in their header, and of files a few bytes of which are other ones."""
-    whole = encoded(NOISE[:20], 8000, subtype, kind)
+    whole = encoded(NOISE[:20], 8000, kind, subtype)
     damaged = [whole[:length] for length in range(0, 110, 3)]
     for _ in range(100):
         changed = bytearray(whole)
@@ -161,7 +145,7 @@ def _read_or_none(source):
 
 
 def test_what_is_read_before_the_graph_is_decoded_in_it():
-    for item, expected in (((NOISE, 22050), NOISE.mean(axis=1)), (encoded(NOISE, 22050, "PCM_16", "FLAC"), NOISE.mean(axis=1))):
+    for item, expected in (((NOISE, 22050), NOISE.mean(axis=1)), (encoded(NOISE, 22050, "FLAC"), NOISE.mean(axis=1))):
         samples, rate = decode(read_sound(item, "Item 0"))
         assert rate == 22050
         np.testing.assert_allclose(samples, expected, atol=1e-4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.io.wavfile
 import soundfile
+from wave_files import LIST, chunk, encoded, file_of
 
 from seqkit.media.sounds import CHANNELS, duration, overlapping, read_sound, write_wave
 
@@ -15,25 +16,8 @@ NOISE = RNG.uniform(-0.5, 0.5, 3000)
 STEREO = RNG.uniform(-0.5, 0.5, (3000, 2))
 
 
-def encoded(samples, rate, kind, subtype):
-    stream = io.BytesIO()
-    soundfile.write(stream, samples, rate, format=kind, subtype=subtype)
-    return stream.getvalue()
-
-
-def chunk(name, content, size=None):
-    """A part of a WAVE file, with its pad byte."""
-    return name + struct.pack("<I", len(content) if size is None else size) + content + b"\0" * (len(content) % 2)
-
-
-def file_of(*chunks, size=None):
-    content = b"WAVE" + b"".join(chunks)
-    return b"RIFF" + struct.pack("<I", len(content) if size is None else size) + content
-
-
 FORM = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16))  # mono, 8 kHz, 16 bits
 DATA = np.arange(400, dtype="<i2").tobytes()  # 0.05 seconds
-LIST = chunk(b"LIST", b"INFOISFT\x05\0\0\0Lavf\0")  # of odd size
 
 
 def heard(item):

@@ -10,7 +10,8 @@ from seqkit.heads.ctc import CTCHead
 from seqkit.language.tokenizers import CharacterTokenizer, learn_alphabet
 from seqkit.parts import Task
 from seqkit.pipe import Pipeline
-from seqkit.tasks import handwriting, strokes
+from seqkit.tasks import strokes
+from seqkit.tasks.spelling import check_text
 
 SHAPES = {"L": [(0, 3), (0, 0), (2, 0)], "O": [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)], "V": [(0, 2), (1, 0), (2, 2)]}
 
@@ -31,7 +32,7 @@ LINES = Task(
     target="text",
     samples=strokes.SAMPLES,
     Config=strokes.Config,
-    check=handwriting.check,
+    check=check_text,
     learn=lambda config, examples: {"alphabet.json": learn_alphabet([text for _, text in examples])},
     build=build,
     augment=lambda config: functools.partial(strokes.deform, shear=0.1, rotation=3.0, box=config.box),
