@@ -1,4 +1,4 @@
-"""The command line: `seqkit sentiment | handwriting | strokes | transcribe | train | evaluate | export | check | models`.
+"""The command line: `seqkit COMMAND`; `seqkit --help` lists them.
 
 Convention: answers go to stdout, everything else to stderr. An error is one line and exit code 2; `--debug` shows where
 it came from. Ctrl-C is 130. Text that comes in is UTF-8, or of the `--encoding` that is named; JSON that goes out is UTF-8.
@@ -213,6 +213,36 @@ def _samples(file):
 
 
 @main.command()
+@click.argument("recordings", nargs=-1, required=True, type=click.Path())
+@_answering
+def speakers(recordings, **how):
+    """Say whose voice it is, or which sound.
+
+    RECORDINGS are sound files: WAVE, FLAC, Ogg, MP3.
+    """
+    _answer("speaker-identification", "audio", [(name, Path(name)) for name in recordings], **how)
+
+
+@main.command()
+@click.argument("label")
+@click.argument("recordings", nargs=-1, required=True, type=click.Path())
+@click.option("--model", help="A bundled name, or a directory that was saved; the bundled one if left out.")
+@click.option("--output", required=True, help="Where the pipeline that knows it is saved; it may be the same directory.")
+def enroll(label, recordings, model, output):
+    """Let a pipeline know a voice by a few recordings.
+
+    LABEL is whose it is; RECORDINGS are sound files.
+    """
+    from seqkit.serving import saved
+
+    saved.check_target(output)
+    pipe = _load(model, "speaker-identification")
+    _quietly(lambda: pipe.enroll(label, list(map(Path, recordings))))
+    pipe.save(output)
+    click.echo(output)
+
+
+@main.command()
 @click.argument("source")
 @_answering
 def strokes(source, **how):
@@ -273,7 +303,7 @@ def _answer(task, column, pairs, model, as_json, batch_size):
     metavar="NAME=VALUE",
     help="Such as units=64, epochs=5 or labels=spam,ham; may be repeated.",
 )
-@_columns("text", "label", "image", "points")
+@_columns("text", "label", "image", "audio", "points")
 def train(task, examples, validation, output, directory, watch_gradients, settings, columns):
     """Train a pipeline on a manifest, and save it.
 
@@ -367,7 +397,7 @@ def _literal(text):
 @main.command()
 @click.argument("model")
 @click.argument("examples", type=click.Path(exists=True))
-@_columns("text", "label", "image", "points")
+@_columns("text", "label", "image", "audio", "points")
 def evaluate(model, examples, columns):
     """Score a pipeline on a manifest; prints JSON."""
     pipe = _load(model)
@@ -426,6 +456,8 @@ def _load(model, task=None):
     def load():
         from seqkit.presets import DEFAULTS
 
+        if not model and task not in DEFAULTS:
+            raise ValueError(f"No pipeline of {task} ships with this version; name a directory that was saved: --model.")
         return seqkit.pipeline(model or seqkit.models()[DEFAULTS[task]])
 
     return _quietly(load)

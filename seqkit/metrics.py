@@ -141,6 +141,26 @@ def calibration_error(scores, correct, bins=15):
     return float(sum(gaps) / len(scores))
 
 
+def equal_error_rate(genuine, impostor):
+    """How often claims are judged wrongly, at the threshold where both kinds of errors are as frequent.
+
+    Args:
+        genuine: `(claims,)` float, how well what is what it claims to be resembles it.
+        impostor: `(claims,)` float, how well what is not does.
+
+    Returns:
+        The rate, 0 to 1, the mean of both kinds where they do not meet; and the threshold, amid its neighbours: a claim is
+        accepted above it.
+    """
+    genuine, impostor = np.sort(np.asarray(genuine, float)), np.sort(np.asarray(impostor, float))
+    scores = np.unique(np.concatenate([genuine, impostor]))
+    cuts = np.concatenate([[scores[0] - 1], (scores[:-1] + scores[1:]) / 2, [scores[-1] + 1]])
+    rejected = np.searchsorted(genuine, cuts) / len(genuine)
+    accepted = 1 - np.searchsorted(impostor, cuts) / len(impostor)
+    best = np.argmin(np.abs(rejected - accepted))
+    return float(rejected[best] + accepted[best]) / 2, float(cuts[best])
+
+
 def fit_temperature(logits, references):
     """The temperature that makes `softmax(logits / temperature)` most probable (Guo et al., 2017).
 

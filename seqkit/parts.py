@@ -186,11 +186,13 @@ class Head(_Layer):
         streams: whether it looks only backwards: then it has `start` and `step`.
         disagreement: function of outputs of which the second half is the first seen otherwise -> `(batch,)`; or None.
         explain: function `(states, lengths, spans)` -> dict: `decode`, and what it rests on, step by step; or None.
+        embed: function `(states, lengths, spans)` -> `{"embedding": (batch, size)}`, where inputs lie by likeness, by which a
+            head can `enroll` labels; or None.
         asks: dict of name -> `tf.TensorSpec`: what `decode` may be asked for when it is called, such as words to look for.
     """
 
     monitor = None
-    disagreement = explain = None
+    disagreement = explain = embed = None
     asks = {}
 
     def check(self, target, name, frames):
@@ -238,6 +240,10 @@ class Head(_Layer):
 
     def calibrate(self, predictions, references):
         """Fits what a score means on held-out examples."""
+
+    def enroll(self, label, embeddings):
+        """Learns a label by the `embed` of its examples, `(examples, size)`."""
+        raise NotImplementedError
 
     def inherit(self, other):
         """Takes over what another head of the same kind has learnt of what both name."""

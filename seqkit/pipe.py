@@ -99,6 +99,10 @@ class Pipeline:
         return self._traced(self._explanation)
 
     @functools.cached_property
+    def _embed(self):
+        return self._traced(lambda batch: self.model.head.embed(*self.model.encoder.encode(self.frontend(batch))))
+
+    @functools.cached_property
     def _step(self):
         streaming = self._streaming
         return tf.function(streaming.step, input_signature=[streaming.chunks, streaming.signature], autograph=False)
@@ -154,26 +158,25 @@ class Pipeline:
                 begins.append(places)
                 yield from inputs
 
-        answers = self._answered_in_batches(pieces(), batch_size, ahead, asked)
+        program, more = (self._answer, ()) if asked is None else (self._answer_asked, (asked,))
+        rows = self._rows(pieces(), lambda batch: self._run(program, batch, *more), batch_size, ahead)
+        answers = (self.model.head.typed(**row) for row in rows)
         for first in answers:
             places = begins.popleft()
             several = [first, *itertools.islice(answers, len(places) - 1)]
             yield first if len(several) == 1 else self.model.head.stitched(several, places)
 
-    def _answered_in_batches(self, items, batch_size, ahead, asked):
-        """Yields the answers to inputs that were read, in their order; so many are put into batches of like length."""
+    def _rows(self, items, columns_of, batch_size=32, ahead=_AHEAD):
+        """Yields what a function of a batch gives for inputs that were read, in their order, as dicts of one row; so many are
+        put into batches of like length."""
         items = iter(items)
         while window := list(itertools.islice(items, ahead)):
-            answers = [None] * len(window)
+            rows = [None] * len(window)
             for places in _by_length([self.frontend.size(item) for item in window], batch_size):
-                batch = self.frontend.batch([window[place] for place in places])
-                columns = self._run(self._answer, batch) if asked is None else self._run(self._answer_asked, batch, asked)
+                columns = columns_of(self.frontend.batch([window[place] for place in places]))
                 for row, place in enumerate(places):
-                    answers[place] = self._typed(columns, row)
-            yield from answers
-
-    def _typed(self, columns, row=0):
-        return self.model.head.typed(**{name: column[row] for name, column in columns.items()})
+                    rows[place] = {name: column[row] for name, column in columns.items()}
+            yield from rows
 
     def stream(self, chunks, endpoint=None):
         """Answers while the input is still arriving, such as a glyph while it is drawn.
@@ -213,7 +216,7 @@ class Pipeline:
         def answer(part):
             nonlocal state, row
             columns, state = self._run(self._step, self.frontend.gather([part]), state)
-            row = self.model.head.joined(row, {name: column[0] for name, column in columns.items()})
+            row = self.model.head.joined(row, _first(columns))
             return self.model.head.typed(**row)
 
         return answer
@@ -241,7 +244,7 @@ class Pipeline:
         columns = self._run(self._explain, self.frontend.collate([text]))
         pieces = [piece.decode() for piece in columns.pop("pieces")[0]]
         weights, evidence = columns.pop("weights")[0], columns.pop("evidence")[0]
-        return explain_words(self._typed(columns), pieces, weights, evidence)
+        return explain_words(self.model.head.typed(**_first(columns)), pieces, weights, evidence)
 
     def learn(self, examples, columns=None):
         """Learns what must be known before there are weights, such as a vocabulary, and creates the weights.
@@ -267,9 +270,31 @@ class Pipeline:
         other.model.head.inherit(self.model.head)
         return other
 
+    def enroll(self, label, inputs):
+        """Learns a label by a few examples, without training: a voice, a sound. It is kept by `save`, and exported.
+
+        Args:
+            label: a new one; or a known one, which is learnt anew.
+            inputs: list of raw inputs, its examples.
+
+        Raises:
+            ValueError: there are no inputs, one is of the wrong kind, or it is no label; the pipeline is as it was then.
+            TypeError: the task learns no labels by examples alone.
+        """
+        self._check_built()
+        self.task.needs(self.model.head.embed, "labels to enroll: call fit")
+        if not isinstance(inputs, (list, tuple)) or not inputs:
+            raise ValueError(f"Expected a list of examples of {label!r}; received {type(inputs).__name__} {inputs!r:.80}.")
+        items = [self.frontend.read(x, f"Item {place}") for place, x in enumerate(inputs)]
+        pieces = [piece for item in items for piece, _ in self.frontend.pieces(item)]
+        embeddings = [row["embedding"] for row in self._rows(pieces, functools.partial(self._run, self._embed))]
+        other = self._adapted([(None, label)], "union")
+        other.model.head.enroll(self.task.check(other.config, label, "Label"), embeddings)
+        self._become(other)
+
     def _become(self, other):
         self.config, self.assets, self.frontend, self.model = other.config, other.assets, other.frontend, other.model
-        for name in ("_answer", "_answer_asked", "_explain", "_step", "_streaming"):  # traced with what was there before
+        for name in ("_answer", "_answer_asked", "_explain", "_embed", "_step", "_streaming"):  # traced for what was there
             self.__dict__.pop(name, None)
 
     def pretrain(self, inputs, directory=None, verbose=True, **options):
@@ -453,6 +478,10 @@ class Pipeline:
 def _holds_texts(inputs):
     """Whether it is an array, or a column of a table, of strings or other objects: one of numbers is one input."""
     return getattr(getattr(inputs, "dtype", None), "kind", None) in ("O", "S", "U", "T") and getattr(inputs, "ndim", 0) == 1
+
+
+def _first(columns):
+    return {name: column[0] for name, column in columns.items()}
 
 
 def _by_length(sizes, batch_size):

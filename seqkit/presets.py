@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seqkit.serving import saved
 from seqkit.serving.forks import check_process
-from seqkit.tasks import ALIASES, TASKS, build
+from seqkit.tasks import ALIASES, build
 
 DEFAULTS = {  # what a task's name alone loads
     "handwriting-recognition": "handwriting-fr",
@@ -46,7 +46,7 @@ def pipeline(name):
     if not ours and not there:
         lacking = f"The directory {os.fspath(name)!r} has no config.json" if os.fspath(name) and directory.is_dir() else None
         raise ValueError(
-            f"{lacking or f'There is no pipeline {os.fspath(name)!r}'}. Expected a task ({', '.join(sorted(TASKS))}), "
+            f"{lacking or f'There is no pipeline {os.fspath(name)!r}'}. Expected a task ({', '.join(sorted(DEFAULTS))}), "
             f"a bundled name ({', '.join(saved.models()) or 'none'}), or a directory with a config.json."
         )
     return _load(ours or directory)

@@ -161,13 +161,17 @@ class Transcript:
             "characters": [character._asdict() for character in self.characters],
         }
 
-    def plot(self, image=None):
+    def plot(self, image=None, audio=None):
         """Draws the characters where they were recognised, the darker the surer; returns the matplotlib figure.
 
         Args:
-            image: the picture that was read, in any form that was; None draws the characters alone.
+            image: the picture that was read, in any form that was; without any, the characters are drawn alone.
+            audio: the recording that was heard, in any form that was: drawn are how loud it is by time and pitch, its words,
+                and below them how sure each character is.
         """
         pyplot = drawing()
+        if audio is not None:
+            return self._plot_heard(pyplot, audio)
         if image is None:
             figure, below = pyplot.subplots(figsize=(12, 0.9), layout="constrained")
             width = max([character.right for character in self.characters], default=1.0) * 1.02
@@ -190,6 +194,38 @@ class Transcript:
         below.set_xlim(0, width)
         below.set_ylim(0, 1)
         below.set_yticks([])
+        figure.suptitle(f"{self.text}   {self.score:.2f}", parse_math=False)
+        return figure
+
+    def _plot_heard(self, pyplot, audio):
+        from seqkit.frontends.audio import AudioFrontend  # and with it TensorFlow
+
+        frontend = AudioFrontend(normalise="level")
+        loudness, _, spans = frontend(frontend.collate([audio]))
+        width = float(spans[0, -1, 1])
+        figure, (above, below) = pyplot.subplots(
+            2, 1, sharex=True, figsize=(12, 3.6), height_ratios=(3, 1), layout="constrained"
+        )
+        above.imshow(loudness[0].numpy().T, origin="lower", aspect="auto", extent=(0, width, 0, frontend.bands), cmap="magma")
+        above.set_ylabel("mel band")
+        above.tick_params(axis="x", length=0)
+        for word in self.words:
+            above.axvspan(word.start, word.end, fill=False, edgecolor="white", linewidth=0.8)
+            above.text(
+                (word.start + word.end) / 2,
+                frontend.bands * 1.03,
+                word.text,
+                ha="center",
+                va="bottom",
+                fontsize=10,
+                parse_math=False,
+            )
+        for character in self.characters:
+            middle = (character.left + character.right) / 2
+            below.vlines(middle, 0, character.confidence, color="tab:blue", linewidth=1.5)
+            shown = "␣" if character.character == " " else character.character
+            below.text(middle, character.confidence + 0.05, shown, ha="center", fontsize=9, parse_math=False)
+        below.set(xlim=(0, max(width, 1e-3)), ylim=(0, 1.3), xlabel="seconds", ylabel="confidence", yticks=(0, 1))
         figure.suptitle(f"{self.text}   {self.score:.2f}", parse_math=False)
         return figure
 

@@ -203,4 +203,29 @@ SPEECH = Case(
 LIVE = dataclasses.replace(
     SPEECH, variant="-live", settings={**SPEECH.settings, "bidirectional": False, "lookahead": 2}, parts=(160, 1600, 16001)
 )
-CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING, SPEECH, LIVE]
+
+
+def voiced(hertz, samples=4000, seed=0):
+    """A voice: a tone and its octave, in a little noise: `(samples,)` float32."""
+    time = np.arange(samples) / 16000
+    tone = 0.2 * np.sin(2 * np.pi * hertz * time) + 0.1 * np.sin(4 * np.pi * hertz * time)
+    return (tone + np.random.default_rng(seed).normal(0, 0.01, samples)).astype(np.float32)
+
+
+VOICES = {"Ann": 200, "Bob": 500, "unknown": 3000}  # hertz
+SPEAKERS = Case(
+    name="speaker-identification",
+    settings={"labels": ("Ann", "Bob"), "bands": 12, "filters": 4, "units": 8, "depth": 1, "size": 8, "dropout": 0.0},
+    examples=[
+        (voiced(hertz * (1 + 0.02 * seed), 3000 + 500 * seed, seed), name)
+        for name, hertz in VOICES.items()
+        for seed in range(5)
+    ],
+    inputs=[voiced(205), voiced(480, 9000), voiced(3100, 777), voiced(1000)],
+    edges=SPEECH.edges,
+    refused=SPEECH.refused,
+    bad_target="Cid",
+    batch_steps=256,
+    parts=SPEECH.parts,
+)
+CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING, SPEECH, LIVE, SPEAKERS]

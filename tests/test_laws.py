@@ -288,7 +288,8 @@ def test_10_fit_measures_and_calibrates_on_what_is_held_out(case, after_an_epoch
 def test_10_a_label_has_its_own_score(case):
     if not hasattr(case.pipe(case.inputs[0]), "scores"):
         return
-    pipe, labels = case.pipe, case.pipe.config.labels
+    pipe, config = case.pipe, case.pipe.config
+    labels = (*config.labels, "unknown") if getattr(config, "unknown", False) else config.labels
     features, lengths, _ = pipe.frontend(batch_of(pipe, case.inputs))
     logits = tf.nn.log_softmax(pipe.model({"features": features, "lengths": lengths})["logits"]).numpy()
     for row, answer in zip(logits, pipe(case.inputs)):

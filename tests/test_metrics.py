@@ -32,6 +32,17 @@ def test_temperature_undoes_the_scale_of_logits():
     assert metrics.fit_temperature(logits, [0, 0, 0, 1]) == pytest.approx(6 / np.log(3), rel=1e-3)
 
 
+def test_equal_error_rate_counted_by_hand():
+    # At 0.5 one of four that are genuine is below, and one of four others above.
+    rate, threshold = metrics.equal_error_rate([0.9, 0.8, 0.7, 0.4], [0.6, 0.3, 0.2, 0.1])
+    assert rate == 0.25 and threshold == pytest.approx(0.5)
+    rate, threshold = metrics.equal_error_rate([0.9, 0.7], [0.3, 0.1, 0.2])
+    assert rate == 0 and threshold == pytest.approx(0.5)
+    assert metrics.equal_error_rate([0.1], [0.9])[0] == 1
+    # Between 0.3 and 0.35 none of two is below, and one of four above: they do not meet, so it is the mean of both kinds.
+    assert metrics.equal_error_rate([0.35, 0.9], [0.1, 0.2, 0.3, 0.5])[0] == pytest.approx((0 + 0.25) / 2)
+
+
 def test_transcription_counted_by_hand():
     # Edits: one character replaced; one left out, one added; all of an empty truth added. Characters: 3 + 5 + 0.
     found = metrics.transcription(["cut", "a do g", "x"], [2 / 3, 0.6, 0.0], ["cat", "a dog", ""])

@@ -45,5 +45,17 @@ def test_a_transcript_is_drawn_under_its_picture(image):
     figure.canvas.draw()
 
 
+def test_a_transcript_is_drawn_over_its_recording():
+    figure = Transcript("H $", 0.8, [c._replace(left=c.left / 40, right=c.right / 40) for c in READ], []).plot(
+        audio=np.zeros(16000)
+    )
+    above, below = figure.axes
+    assert [(text.get_text(), text.get_position()[0]) for text in above.texts] == [("H", 0.1875), ("$", pytest.approx(0.6375))]
+    assert [text.get_text() for text in below.texts] == ["H", "␣", "$"]
+    assert above.images[0].get_array().shape == (80, 101) and below.get_xlim() == (0, 1)
+    figure.canvas.draw()
+
+
 def test_an_empty_transcript_can_be_drawn():
+    Transcript("", 0.1, [], []).plot(audio=np.zeros(0)).canvas.draw()
     Transcript("", 0.1, [], [("", 1.0)]).plot().canvas.draw()

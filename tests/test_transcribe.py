@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from cases import LIVE, SPEECH, spoken
+from cases import LIVE, SPEAKERS, SPEECH, spoken, voiced
 from click.testing import CliRunner
 
 from seqkit import cli
@@ -70,3 +70,27 @@ def test_a_pipeline_that_does_not_stream_cannot_listen(tmp_path):
     SPEECH.pipe.save(tmp_path / "whole")
     found = run("--live", "--model", tmp_path / "whole", input=b"")
     assert found.exit_code == 2 and "no utterances to tell apart" in found.stderr
+
+
+def test_a_voice_is_enrolled_and_told_apart(tmp_path):
+    SPEAKERS.pipe.save(tmp_path / "voices")
+    for place in range(3):
+        (tmp_path / f"{place}.wav").write_bytes(write_wave(voiced(1500 + 20 * place, 6000), 16000))
+    clips = [str(tmp_path / f"{place}.wav") for place in range(3)]
+    told = CliRunner().invoke(
+        cli.main, ["enroll", "Cid", *clips, "--model", str(tmp_path / "voices"), "--output", str(tmp_path / "voices")]
+    )
+    assert told.exit_code == 0, told.output
+    rows = CliRunner().invoke(cli.main, ["speakers", *clips, "--model", str(tmp_path / "voices"), "--json"]).stdout
+    rows = [json.loads(line) for line in rows.splitlines()]
+    assert [row["audio"] for row in rows] == clips
+    for row in rows:
+        assert max(("Ann", "Bob", "Cid"), key=row["scores"].get) == "Cid"
+
+
+def test_without_a_bundled_pipeline_one_is_to_be_named(monkeypatch):
+    from seqkit import presets
+
+    monkeypatch.delitem(presets.DEFAULTS, "speech-to-text", raising=False)
+    result = run("one.wav")
+    assert isinstance(result.exception, SystemExit) and "name a directory that was saved: --model" in result.output

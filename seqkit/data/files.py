@@ -56,7 +56,7 @@ def files_in(path):
 
 
 def ends(ending):
-    """A function of a path: whether its name ends so, in small letters or capitals."""
+    """A function of a path: whether its name ends so, or in one of several ways, in small letters or capitals."""
     return lambda path: path.name.lower().endswith(ending)
 
 

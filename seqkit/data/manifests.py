@@ -7,7 +7,8 @@ rows that are dicts (Hugging Face's) have columns too; pairs and datasets of pai
 Values are Python's own: a label is a `str`, `int`, `float` or `bool`, as the source has it; in a .csv or .tsv all are `str`.
 A column `image` or `audio` holds names of files (`listed.py`), and what goes with them is a transcription: Unicode NFC,
 without white space around it. Points in a cell are JSON. Pictures of text lines and recordings of speech also come as
-`transcribed.py` and `recordings.py` have them: a path that is no table is one of those forms.
+`transcribed.py` and `recordings.py` have them: a path that is no table is one of those forms. Recordings with labels may lie in
+folders, a label's in one of its name.
 
 Nothing is passed over but blank lines: an example that cannot be one, such as one without a label, is refused by its name.
 """
@@ -25,6 +26,7 @@ import numpy as np
 from seqkit.data.examples import Examples
 from seqkit.data.forms import FORMS, has_form, read_form, table_in
 from seqkit.data.listed import read_listed
+from seqkit.data.recordings import read_folders
 from seqkit.data.tables import TABLES, is_table, lacking, read_rows
 
 MOST = 1_000_000  # examples of a source that does not say how many it has: it may never end
@@ -132,6 +134,8 @@ def _located(path, names):
         raise FileNotFoundError(f"There is no {path}.")
     if _of_table(path, input_name):
         yield from read_listed(path, names) if input_name in FORMS else _read_table(path, names)
+    elif input_name == "audio" and "label" in names and path.is_dir():
+        yield from read_folders(path)
     elif input_name in FORMS:
         for name, x, y in read_form(path, input_name):
             if isinstance(x, Path) and not x.is_file():

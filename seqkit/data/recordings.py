@@ -9,6 +9,8 @@ Convention: three forms, distinguished by the names of the files:
   up from the folder of `wav.scp`, then, as Kaldi does, from the working directory. An end of -1 is that of the recording.
   A `wav.scp` below another is one of Kaldi's parts of it (`split4/1/`) and is passed over.
 
+And without a list, for labels: the recordings of each in a folder of its name.
+
 A list decides which recordings there are; others beside it are passed over. What is missing or malformed is a ValueError in
 the recording's place, so that reading can refuse and `seqkit check` can list. Left out: Common Voice and NeMo, which have
 tables (`listed.py`), commands in `wav.scp`, archives (.ark), speakers.
@@ -18,7 +20,7 @@ import functools
 import math
 from pathlib import Path
 
-from seqkit.data.files import Finder, called, ends, text_lines
+from seqkit.data.files import Finder, called, ends, files_in, text_lines
 from seqkit.data.listed import USUAL
 from seqkit.data.stretches import Stretch
 
@@ -31,6 +33,21 @@ def is_ljspeech(path):
         return False
     cells = next(text_lines(path, errors="replace"), "").lower().split("|")
     return len(cells) > 1 and not set(USUAL["audio"]["audio"]).intersection(map(str.strip, cells))
+
+
+def has_folders(path):
+    """Whether it is a directory of folders with recordings."""
+    return path.is_dir() and any(ends(SOUNDS)(file) and file.parent != path for file in files_in(path))
+
+
+def read_folders(path):
+    """Yields `(name, recording, label)` of the recordings in a directory's folders; the label is the folder's name."""
+    for file in filter(ends(SOUNDS), files_in(path)):
+        if file.parent == path:
+            file = ValueError(f"{file}: expected recordings in folders named as their labels; this one is in none.")
+            yield str(path), file, ""
+        else:
+            yield str(file), file, file.parent.name
 
 
 def _read_lists(fits, read, files):

@@ -19,7 +19,7 @@ from seqkit.windows import Windows
 HOP, SIZE, POINTS = 160, 400, 512  # samples: between frames, in a window, of a Fourier transform
 QUIETEST = 1e-10  # power in a band
 FRAMES = Windows(SIZE, HOP, SIZE // 2, SIZE // 2)
-NORMALISATIONS = ("whole", "running")
+NORMALISATIONS = ("whole", "running", "level")
 FLOOR = 1.0  # added to variances, in squares of nats, lest silence be blown up
 # Of log-mel power in speech at a usual level; what a running mean and variance begin with, as if so many frames had been heard.
 USUAL_MEAN, USUAL_VARIANCE, USUAL_FRAMES = -6.0, 9.0, 50.0
@@ -52,7 +52,7 @@ class AudioFrontend(Frontend):
     """Args:
     bands: int, width of the features.
     normalise: how each band is brought to mean 0 and deviation 1: by the "whole" recording, or by what was heard up to the
-        frame ("running"), which streams.
+        frame ("running"), which streams; or all bands alike, by the recording's "level", so that its colour stays.
     """
 
     signature = {"audio_bytes": tf.TensorSpec((None,), tf.string, "audio_bytes")}
@@ -180,11 +180,13 @@ class AudioFrontend(Frontend):
     def _normalised(self, values, frames):
         if self.normalise == "running":
             return self._so_far(values, frames, self._heard(tf.shape(values)[0]))[0]
+        axes = [1, 2] if self.normalise == "level" else [1]
         # In double precision, lest silence, which is all alike, be blown up to what rounding made of it.
         values, count = tf.cast(values, tf.float64), tf.cast(frames, tf.float64)[:, None, None]
-        mean = tf.reduce_sum(zero_padding(values, frames), axis=1, keepdims=True) / count
+        count *= self.bands if self.normalise == "level" else 1
+        mean = tf.reduce_sum(zero_padding(values, frames), axis=axes, keepdims=True) / count
         values = zero_padding(values - mean, frames)
-        variance = tf.reduce_sum(tf.square(values), axis=1, keepdims=True) / count
+        variance = tf.reduce_sum(tf.square(values), axis=axes, keepdims=True) / count
         return tf.cast(values / tf.sqrt(variance + FLOOR), tf.float32)
 
     def _heard(self, batch):

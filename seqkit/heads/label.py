@@ -26,11 +26,13 @@ class LabelHead(Head):
             steps), and then of the pooled state.
         smoothing: label smoothing (Szegedy et al., 2016): probability given to all labels alike.
         class_weights: a factor on the loss for each label, or None.
+        dense: what is made of the pooled state; a dense layer that gives logits, if left out.
     """
 
     monitor = "accuracy"
+    shared = ("hidden", "scorer")  # the layers that are the same for any labels
 
-    def __init__(self, labels, width=64, votes=0.0, dropout=0.0, smoothing=0.0, class_weights=None, **kwargs):
+    def __init__(self, labels, width=64, votes=0.0, dropout=0.0, smoothing=0.0, class_weights=None, dense=None, **kwargs):
         super().__init__(**kwargs)
         self.labels = tuple(labels)
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
@@ -42,7 +44,7 @@ class LabelHead(Head):
         self.hidden = layers.Dense(width, activation="tanh")
         self.scorer = layers.Dense(1, use_bias=False)
         self.channel_dropout, self.dropout = layers.SpatialDropout1D(dropout), layers.Dropout(dropout)
-        self.dense = layers.Dense(len(self.labels))
+        self.dense = dense or layers.Dense(len(self.labels))
         # Fitted on held-out examples once the rest is trained (Guo et al., 2017); 1 leaves the softmax as it is.
         self.streams = not votes
         self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
@@ -53,28 +55,39 @@ class LabelHead(Head):
 
     def inherit(self, other):
         """Takes over all that another `LabelHead` has learnt but of labels that this one does not have; both must be built."""
-        pairs = [(place, other.labels.index(label)) for place, label in enumerate(self.labels) if label in other.labels]
-        for layer in ("hidden", "scorer"):
+        for layer in self.shared:
             getattr(self, layer).set_weights(getattr(other, layer).get_weights())
-        for weight, source in zip(self.dense.weights, other.dense.weights):
-            values = weight.numpy()
-            for place, theirs in pairs:
-                values[..., place] = source.numpy()[..., theirs]
+        for weight, source in zip(self.by_label, other.by_label):
+            values, theirs = weight.numpy(), dict(zip(other.labels, np.moveaxis(source.numpy(), -1, 0)))
+            for place, label in enumerate(self.labels[: values.shape[-1]]):
+                values[..., place] = theirs.get(label, values[..., place])
             weight.assign(values)
         self.temperature.assign(other.temperature)
+
+    @property
+    def by_label(self):
+        """The weights whose last axis is the labels."""
+        return self.dense.weights
 
     def call(self, states, lengths, targets=None, training=False):
         """states `(batch, steps, width)` -> `{"logits": (batch, labels), "weights": (batch, steps)}`."""
         states, votes = self._parted(states)
-        states = self.channel_dropout(states, training=training)
-        weights = masked_softmax(self._relevance(states), lengths)
-        attended = ops.einsum("bs,bsw->bw", ops.cast(weights, states.dtype), states)
-        pooled = ops.concatenate([attended, masked_max(states, lengths)], axis=-1)
-        logits = ops.cast(self.dense(self.dropout(pooled, training=training)), "float32")
+        pooled, weights = self.pooled(self.channel_dropout(states, training=training), lengths)
+        logits = self.logits(self.dropout(pooled, training=training))
         if votes is not None and not training:
             # Silent while training: votes were learnt from the same examples, and would leave nothing else to learn.
             logits = logits + ops.cast(ops.sum(votes, axis=1), "float32")
         return {"logits": logits, "weights": weights}
+
+    def pooled(self, states, lengths):
+        """states `(batch, steps, width)` -> what an answer rests on, `(batch, 2 * width)`, and the attention."""
+        weights = masked_softmax(self._relevance(states), lengths)
+        attended = ops.einsum("bs,bsw->bw", ops.cast(weights, states.dtype), states)
+        return ops.concatenate([attended, masked_max(states, lengths)], axis=-1), weights
+
+    def logits(self, pooled):
+        """What is pooled `(batch, 2 * width)` -> logits `(batch, labels)` float32."""
+        return ops.cast(self.dense(pooled), "float32")
 
     def _relevance(self, states):
         return self.scorer(self.hidden(states))[..., 0]
@@ -132,7 +145,7 @@ class LabelHead(Head):
         }
         attended = state["attended"] / ops.maximum(state["weight"], 1e-30)[:, None]
         maximum = ops.where(state["weight"][:, None] > 0, state["maximum"], 0.0)
-        return ops.cast(self.dense(ops.concatenate([attended, maximum], axis=-1)), "float32"), state
+        return self.logits(ops.concatenate([attended, maximum], axis=-1)), state
 
     def step(self, states, lengths, spans, state, last):
         """The answer to all that came: as `parts.Head.step`."""

@@ -3,9 +3,9 @@
 import dataclasses
 
 from seqkit.pipe import Pipeline
-from seqkit.tasks import handwriting, sentiment, speech, strokes
+from seqkit.tasks import handwriting, sentiment, speakers, speech, strokes
 
-TASKS = {task.name: task for task in (handwriting.TASK, sentiment.TASK, speech.TASK, strokes.TASK)}
+TASKS = {task.name: task for task in (handwriting.TASK, sentiment.TASK, speakers.TASK, speech.TASK, strokes.TASK)}
 ALIASES = {alias: task.name for task in TASKS.values() for alias in task.aliases}
 
 

@@ -11,11 +11,11 @@ def check_whole(config, *ranges):
             raise ValueError(f"{name} must be a whole number from {lowest} to {highest}; received {value!r}.")
 
 
-def labels_of(values):
+def labels_of(values, least=2):
     """Labels in any ordered form (a list, an array, a column, the keys of a dict) -> tuple of `str`, `int`, `bool` or `float`.
 
     Raises:
-        ValueError: one string, a set, something else than labels, fewer than two, or two that are spelt alike.
+        ValueError: one string, a set, something else than labels, fewer than the `least`, or two that are spelt alike.
     """
     if isinstance(values, (str, bytes)):
         raise ValueError(f"labels must be a list of labels, such as ('ham', 'spam'); received the one text {values!r}.")
@@ -32,8 +32,8 @@ def labels_of(values):
             )
         if isinstance(label, str) and (not label.strip() or label != label.encode("utf-8", "replace").decode()):
             raise ValueError(f"A label must have a character that can be written; received {label!r} in {labels!r:.200}.")
-    if len(labels) < 2:
-        raise ValueError(f"labels must be two or more; received {labels!r}.")
+    if len(labels) < least:
+        raise ValueError(f"labels must be {('one', 'two')[least - 1]} or more; received {labels!r}.")
     spelt = [str(label) for label in labels]
     if len(set(spelt)) < len(spelt) or len(set(labels)) < len(labels):
         twice = next(label for place, label in enumerate(labels) if spelt[place] in spelt[:place] or label in labels[:place])

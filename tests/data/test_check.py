@@ -517,3 +517,22 @@ def test_a_picture_is_refused_by_check_where_fit_refuses_it_and_for_the_same_rea
         assert found(tmp_path / "t.tsv")["unreadable"][1] == (str(error).replace(f"Item 0 ({name})", name),)
     else:
         assert "unreadable" not in found(tmp_path / "t.tsv")
+
+
+def test_recordings_with_labels_are_checked_as_sounds(tmp_path):
+    random = np.random.default_rng(0)
+    for split, labels in (("train", ("Ann", "Bob")), ("dev", ("Ann", "Cid"))):
+        for label in labels:
+            (tmp_path / split / label).mkdir(parents=True)
+            for place in range(3):
+                soundfile.write(tmp_path / split / label / f"{place}.wav", random.uniform(-0.5, 0.5, 16000), 16000)
+    silent = tmp_path / "train" / "Bob" / "silent.wav"
+    soundfile.write(silent, np.zeros(16000), 16000)
+    report = check([tmp_path])
+    assert report.kind == "sounds" and report.sets["train"] == "7 examples, 0.1 minutes, 'Bob': 4, 'Ann': 3"
+    findings = {finding.kind: finding for finding in report.findings}
+    assert findings["silent"].items == ("train: Bob/silent.wav",) or "silent.wav" in findings["silent"].items[0]
+    assert any("Cid" in item for finding in report.findings for item in finding.items)
+    table = tmp_path / "t.csv"
+    table.write_text("audio,label\ntrain/Ann/0.wav,Ann\ntrain/Bob/0.wav,Bob\n")
+    assert check([table]).kind == "sounds"

@@ -254,3 +254,20 @@ def test_other_paths_are_refused(tmp_path):
     for name in ("nowhere", "metadata.csv"):
         with pytest.raises(FileNotFoundError, match=f"There is no .*{name}"):
             read(tmp_path / name)
+
+
+def test_recordings_with_labels_lie_in_folders_named_so(tmp_path):
+    for label, names in (("Ann", ("a.wav", "deeper.FLAC")), ("Bob", ("b.ogg",)), (".hidden", ("c.wav",))):
+        for name in names:
+            (tmp_path / label).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / label / name, np.zeros(800), 16000)
+    (tmp_path / "Ann" / "notes.txt").write_text("none")
+    examples = read_examples(tmp_path, "audio", "label")
+    assert [(x.name, y) for x, y in examples] == [("a.wav", "Ann"), ("deeper.FLAC", "Ann"), ("b.ogg", "Bob")]
+    assert examples.name_of(2) == str(tmp_path / "Bob" / "b.ogg")
+    soundfile.write(tmp_path / "astray.wav", np.zeros(800), 16000)
+    with pytest.raises(ValueError, match="astray.wav: expected recordings in folders named as their labels"):
+        read_examples(tmp_path, "audio", "label")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ValueError, match="There are no examples"):
+        read_examples(tmp_path / "nothing", "audio", "label")

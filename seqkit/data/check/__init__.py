@@ -72,7 +72,7 @@ def _named(paths):
 def _about(examples, kind):
     sound = [example for example in examples if example.sound]
     parts = [f"{len(sound):,} examples"]
-    if kind == "audio":
+    if kind in ("audio", "sounds"):
         parts.append(f"{sum(example.size for example in sound) / 60:.1f} minutes")
     if kind in LABELLED:
         labels = Counter(example.target for example in sound)

@@ -14,7 +14,7 @@ import soundfile
 from seqkit.data.forms import EXPECTED, FORMS, has_form, no_form, table_in
 from seqkit.data.listed import usual_columns
 from seqkit.data.manifests import read_located, transcription
-from seqkit.data.recordings import SOUNDS
+from seqkit.data.recordings import SOUNDS, has_folders
 from seqkit.data.tables import is_table, lacking, read_columns, read_rows
 from seqkit.frontends.image import ImageFrontend, grey
 from seqkit.frontends.strokes import StrokesFrontend
@@ -23,10 +23,11 @@ from seqkit.media.pictures import read_picture
 COLUMNS = {  # the first that fits
     "image": ("image", "text"),
     "audio": ("audio", "text"),
+    "sounds": ("audio", "label"),
     "text": ("text", "label"),
     "points": ("points", "label"),
 }
-LABELLED = ("text", "points")  # kinds that are answered by a label, not by a transcription
+LABELLED = ("text", "points", "sounds")  # kinds that are answered by a label, not by a transcription
 READER = ImageFrontend(tidy=False)  # as lines are read for training, where nothing is set
 CLIPPED = 0.01  # of the samples at full scale
 SILENCE = 0.001  # of full scale: all samples are equal, or differ by less
@@ -58,6 +59,8 @@ def kind_of(path, columns=None):
         raise FileNotFoundError(f"There is no {path}.")
     if kind := next((kind for kind in FORMS if has_form(path, kind) or table_in(path, kind) != path), None):
         return kind
+    if has_folders(path):
+        return "sounds"
     if not is_table(path):
         raise no_form(path, ", or ".join(EXPECTED.values()))
     there = read_columns(path)
@@ -193,4 +196,10 @@ def _refuse_cut(path):
         raise ValueError(f"it holds {size} of {8 + stated} bytes")
 
 
-_MEASURES = {"image": _measure_picture, "audio": _measure_audio, "text": _measure_text, "points": _measure_points}
+_MEASURES = {
+    "image": _measure_picture,
+    "audio": _measure_audio,
+    "sounds": _measure_audio,
+    "text": _measure_text,
+    "points": _measure_points,
+}

@@ -257,6 +257,7 @@ _LABELLED = (leaks, contradictions, unseen_labels, rare_labels)
 CHECKS = {
     "image": (unreadable, untranscribed, impossible, blank, *_TRANSCRIBED),
     "audio": (unreadable, short, silent, clipped, rates, pace, twice, letter_case, *_TRANSCRIBED),
+    "sounds": (unreadable, short, silent, clipped, rates, no_label, one_label, *_LABELLED),
     "text": (unreadable, no_label, one_label, no_text, *_LABELLED),
     "points": (unreadable, no_label, one_label, *_LABELLED),
 }
