@@ -7,7 +7,7 @@ from cases import SENTIMENT, STROKES
 import seqkit
 from seqkit.tasks.fields import check_label, labels_of
 
-KEYWORDS = {"epochs": 1, "batch_steps": 64, "learning_rate": 5e-3, "verbose": False}
+KEYWORDS = {"epochs": 1, "batch_steps": 4096, "learning_rate": 5e-3, "verbose": False}  # one batch, so one program to compile
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_trained_pipeline_goes_on_with_other_labels(vocabulary, labels, copied
 
 def test_other_labels_are_learnt(copied):
     pipe = copied(SENTIMENT)
-    pipe.fit(TOPICS * 3, vocabulary="new", **{**KEYWORDS, "epochs": 30, "learning_rate": 2e-2})
+    pipe.fit(TOPICS * 3, vocabulary="new", **{**KEYWORDS, "epochs": 30, "batch_steps": 64, "learning_rate": 2e-2})
     assert [answer.label for answer in pipe([text for text, _ in TOPICS])] == [label for _, label in TOPICS]
 
 
