@@ -159,20 +159,27 @@ class Pipeline:
                 yield from inputs
 
         program, more = (self._answer, ()) if asked is None else (self._answer_asked, (asked,))
-        rows = self._rows(pieces(), lambda batch: self._run(program, batch, *more), batch_size, ahead)
+        rows = self._rows(
+            pieces(),
+            lambda batch: self._run(program, batch, *more),
+            batch_size,
+            ahead,
+            watched=lambda: any(len(places) > 1 for places in begins),
+        )
         answers = (self.model.head.typed(**row) for row in rows)
         for first in answers:
             places = begins.popleft()
             several = [first, *itertools.islice(answers, len(places) - 1)]
             yield first if len(several) == 1 else self.model.head.stitched(several, places)
 
-    def _rows(self, items, columns_of, batch_size=32, ahead=_AHEAD):
+    def _rows(self, items, columns_of, batch_size=32, ahead=_AHEAD, watched=lambda: False):
         """Yields what a function of a batch gives for inputs that were read, in their order, as dicts of one row; so many are
-        put into batches of like length."""
+        put into batches of like length. Where that takes long, by what `watched()` says, a terminal shows how far it is."""
         items = iter(items)
         while window := list(itertools.islice(items, ahead)):
             rows = [None] * len(window)
-            for places in _by_length([self.frontend.size(item) for item in window], batch_size):
+            batches = list(_by_length([self.frontend.size(item) for item in window], batch_size))
+            for places in _shown(batches) if watched() else batches:
                 columns = columns_of(self.frontend.batch([window[place] for place in places]))
                 for row, place in enumerate(places):
                     rows[place] = {name: column[row] for name, column in columns.items()}
@@ -478,6 +485,15 @@ class Pipeline:
 def _holds_texts(inputs):
     """Whether it is an array, or a column of a table, of strings or other objects: one of numbers is one input."""
     return getattr(getattr(inputs, "dtype", None), "kind", None) in ("O", "S", "U", "T") and getattr(inputs, "ndim", 0) == 1
+
+
+def _shown(batches):
+    """The batches, and a progress bar while they are gone through, on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(batches, "Reading", console=console, transient=True, disable=not console.is_terminal)
 
 
 def _first(columns):
