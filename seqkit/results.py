@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqkit.media.mels import mel_picture
 from seqkit.media.pictures import read_picture
 
 
@@ -198,22 +199,19 @@ class Transcript:
         return figure
 
     def _plot_heard(self, pyplot, audio):
-        from seqkit.frontends.audio import AudioFrontend  # and with it TensorFlow
-
-        frontend = AudioFrontend(normalise="level")
-        loudness, _, spans = frontend(frontend.collate([audio]))
-        width = float(spans[0, -1, 1])
+        loudness, seconds = mel_picture(audio)
+        width, bands = max(seconds, 1e-3), loudness.shape[1]
         figure, (above, below) = pyplot.subplots(
             2, 1, sharex=True, figsize=(12, 3.6), height_ratios=(3, 1), layout="constrained"
         )
-        above.imshow(loudness[0].numpy().T, origin="lower", aspect="auto", extent=(0, width, 0, frontend.bands), cmap="magma")
+        above.imshow(loudness.T, origin="lower", aspect="auto", extent=(0, width, 0, bands), cmap="magma")
         above.set_ylabel("mel band")
         above.tick_params(axis="x", length=0)
         for word in self.words:
             above.axvspan(word.start, word.end, fill=False, edgecolor="white", linewidth=0.8)
             above.text(
                 (word.start + word.end) / 2,
-                frontend.bands * 1.03,
+                bands * 1.03,
                 word.text,
                 ha="center",
                 va="bottom",
@@ -225,7 +223,7 @@ class Transcript:
             below.vlines(middle, 0, character.confidence, color="tab:blue", linewidth=1.5)
             shown = "␣" if character.character == " " else character.character
             below.text(middle, character.confidence + 0.05, shown, ha="center", fontsize=9, parse_math=False)
-        below.set(xlim=(0, max(width, 1e-3)), ylim=(0, 1.3), xlabel="seconds", ylabel="confidence", yticks=(0, 1))
+        below.set(xlim=(0, width), ylim=(0, 1.3), xlabel="seconds", ylabel="confidence", yticks=(0, 1))
         figure.suptitle(f"{self.text}   {self.score:.2f}", parse_math=False)
         return figure
 

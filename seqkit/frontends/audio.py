@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from seqkit.frontends.waves import decoded
 from seqkit.lengths import zero_padding
+from seqkit.media.mels import QUIETEST, mel_bands
 from seqkit.media.sounds import RATE, duration, mono, overlapping, read_sound
 from seqkit.parts import Frontend, Sequence, apart, together
 from seqkit.windows import Windows
 
 HOP, SIZE, POINTS = 160, 400, 512  # samples: between frames, in a window, of a Fourier transform
-QUIETEST = 1e-10  # power in a band
 FRAMES = Windows(SIZE, HOP, SIZE // 2, SIZE // 2)
 NORMALISATIONS = ("whole", "running", "level")
 FLOOR = 1.0  # added to variances, in squares of nats, lest silence be blown up
@@ -26,26 +26,6 @@ USUAL_MEAN, USUAL_VARIANCE, USUAL_FRAMES = -6.0, 9.0, 50.0
 FULL_SCALE = 1 << 15  # of samples that training keeps in 16 bits
 MOST_SECONDS = 6 * 3600
 LONGEST, PIECE, OVERLAP = 60, 30, 6  # seconds: what is longer than the first is read in pieces, of which neighbours share some
-
-
-def mel_bands(bands, rate=RATE, points=POINTS):
-    """Weights that sum the power of a spectrum into bands (Slaney, 1998, "Auditory Toolbox").
-
-    Bands are triangles of equal area: as wide as each other below 1 kHz and in equal ratios above, from 0 to half the rate.
-
-    Returns:
-        `(points // 2 + 1, bands)` float32, as `librosa.filters.mel` has it, transposed.
-    """
-    linear, ratio = 200 / 3, np.log(6.4) / 27  # hertz of a mel below 1 kHz, and the ratio of neighbours above, in logs
-
-    def mels(hertz):
-        return np.where(hertz < 1000, hertz / linear, 15 + np.log(np.maximum(hertz, 1000) / 1000) / ratio)
-
-    places = np.linspace(0, mels(rate / 2), bands + 2)
-    edges = np.where(places < 15, places * linear, 1000 * np.exp(ratio * (places - 15)))
-    hertz = np.linspace(0, rate / 2, points // 2 + 1)[:, None]
-    rising, falling = (hertz - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - hertz) / np.diff(edges)[1:]
-    return (np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
 
 
 class AudioFrontend(Frontend):
@@ -68,7 +48,7 @@ class AudioFrontend(Frontend):
         if normalise not in NORMALISATIONS:
             raise ValueError(f"normalise must be one of {NORMALISATIONS}; received {normalise!r}.")
         self.bands, self.normalise, self.streams = bands, normalise, normalise == "running"
-        self._bands, self._window = mel_bands(bands), tf.signal.hann_window(SIZE, periodic=True, dtype=tf.float64)
+        self._bands, self._window = mel_bands(bands, RATE, POINTS), tf.signal.hann_window(SIZE, periodic=True, dtype=tf.float64)
 
     def learning(self):
         """It keeps samples, of which features are made while training: see `Blocks`."""

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from seqkit.frontends.audio import FLOOR, USUAL_FRAMES, USUAL_MEAN, USUAL_VARIANCE, AudioFrontend, mel_bands, samples_of
+from seqkit.frontends.audio import FLOOR, USUAL_FRAMES, USUAL_MEAN, USUAL_VARIANCE, AudioFrontend, samples_of
+from seqkit.media.mels import mel_bands, mel_picture
 from seqkit.media.sounds import write_wave
 
 RANDOM = np.random.default_rng(0)
@@ -64,7 +65,9 @@ def test_features_are_those_of_librosa_normalised(normalise, by_hand):
 
 def test_bands_are_those_of_librosa():
     for bands in (12, 40, 80, 128):
-        np.testing.assert_allclose(mel_bands(bands), librosa.filters.mel(sr=16000, n_fft=512, n_mels=bands).T, atol=1e-8)
+        np.testing.assert_allclose(
+            mel_bands(bands, 16000, 512), librosa.filters.mel(sr=16000, n_fft=512, n_mels=bands).T, atol=1e-8
+        )
 
 
 def test_frames_lie_in_seconds_around_their_middles_and_within_the_recording():
@@ -118,3 +121,14 @@ def test_longer_than_six_hours_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr("seqkit.frontends.audio.MOST_SECONDS", 20)
     with pytest.raises(ValueError, match="Item 4: expected at most"):
         AudioFrontend().read(source, "Item 4")
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=512 is too large")
+def test_the_picture_of_a_recording_is_librosas_too():
+    for sound in SOUNDS:
+        picture, seconds = mel_picture(sound)
+        np.testing.assert_allclose(picture, log_mel(sound), atol=1e-3)
+        assert seconds == len(sound) / 16000
+    picture, seconds = mel_picture({"array": SOUNDS[0], "sampling_rate": 44100}, bands=40)
+    assert picture.shape == (1 + 16000 // 441, 40) and seconds == pytest.approx(16000 / 44100)
+    assert mel_picture(np.zeros(0))[0].shape == (1, 80)
