@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, SENTIMENT, printed, spoken
+from cases import CASES, SENTIMENT, printed, spoken, voiced
 
 import seqkit
 from seqkit import recipes
@@ -16,6 +16,7 @@ RECIPES = Path(__file__).parent.parent / "pipelines"
 SMOKE = {  # what has been learnt
     "handwriting": (printed("good film"), "good film"),
     "sentiment": ("good film", "positive"),
+    "speakers": (voiced(205, 6000), "an4-low"),
     "speech": (spoken("cab", seed=9), "cab"),
     "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7"),
 }
