@@ -12,10 +12,10 @@ bytes to texts, language model included.
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
 import time
+
+import turns
 
 FILTERS, UNITS, DEPTH, SYMBOLS, HEIGHT, STEPS, CHARACTERS = (16, 32, 64, 96, 96), 192, 3, 134, 48, 704, 46
 POOLS = ((2, 2), (2, 2), (1, 2), (1, 1), (1, 2))
@@ -145,40 +145,11 @@ def whole():
 
 
 def worker(library):
-    """Read one case or one number of repeats a line, answer one line."""
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    out = turns.answers()
     if library == "whole":
         print(json.dumps(whole()), file=out, flush=True)
-        return
-    make = {"ours": ours, "torch": pytorch}[library]()
-    for line in sys.stdin:
-        order = json.loads(line)
-        if isinstance(order, list):
-            function = make(*order)
-            for _ in range(3):
-                function()
-            answer = None
-        else:
-            times = []
-            for _ in range(order):
-                start = time.perf_counter()
-                function()
-                times.append(time.perf_counter() - start)
-            answer = statistics.median(times)
-        print(json.dumps(answer), file=out, flush=True)
-
-
-def start(library):
-    command = [sys.executable, os.path.abspath(__file__), "--worker", library]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, text=True)
-
-
-def ask(process, order):
-    process.stdin.write(json.dumps(order) + "\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
+    else:
+        turns.work({"ours": ours, "torch": pytorch}[library](), out)
 
 
 def main():
@@ -189,20 +160,14 @@ def main():
     if arguments.worker:
         worker(arguments.worker)
         return
-    processes = {"ours": start("ours"), "torch": start("torch")}
+    processes = {library: turns.start(__file__, library) for library in ("ours", "torch")}
     print("| case | batch | ours, lines a second | PyTorch | ratio |")
     print("|---|---|---|---|---|")
     for name, batch in CASES:
-        for process in processes.values():
-            ask(process, [name, batch])
-        turns = [{library: ask(process, 5) for library, process in processes.items()} for _ in range(arguments.repeats)]
-        speeds = [batch / statistics.median(turn[library] for turn in turns) for library in processes]
-        ratio = statistics.median(turn["torch"] / turn["ours"] for turn in turns)
-        print(f"| {name} | {batch} | {speeds[0]:.1f} | {speeds[1]:.1f} | {ratio:.2f} |", flush=True)
-    for process in processes.values():
-        process.stdin.close()
-        process.wait()
-    found = json.loads(start("whole").communicate()[0])
+        ours_, theirs, ratio = turns.compare(processes, [name, batch], 5, arguments.repeats)
+        print(f"| {name} | {batch} | {batch / ours_:.1f} | {batch / theirs:.1f} | {ratio:.2f} |", flush=True)
+    turns.stop(processes)
+    found = json.loads(turns.start(__file__, "whole").communicate()[0])
     for batch, speed in found.items():
         print(f"| bytes to text, language model included | {batch} | {speed:.1f} | | |")
 

@@ -16,9 +16,10 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
+
+import turns
 
 RATE, SECONDS, CHUNK = 16000, 10, 1600
 FRAMES = 1 + SECONDS * RATE // 160
@@ -88,10 +89,6 @@ def live(name, hours):
         "slowest of 100": ranked[int(len(ranked) * 0.99)],
         "memory": [after_a_minute, after_hours],
     }
-
-
-def settings_of(name):
-    return vars(loaded(name).config)
 
 
 def ours(name):
@@ -164,38 +161,16 @@ def pytorch(name):
 
 
 def worker(what, name, hours):
-    """Answer at once, or read one case or one number of repeats a line and answer one line."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before TensorFlow counts them
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    out = turns.answers()
     if what in ("offline", "live"):
         print(json.dumps(offline(name) if what == "offline" else live(name, hours)), file=out, flush=True)
-        return
-    make = {"ours": ours, "torch": pytorch}[what](name)
-    for line in sys.stdin:
-        kind, number = json.loads(line)
-        if kind == "batch":
-            function, times = make(number), [0.0]
-            for _ in range(3):
-                function()
-        else:
-            times = []
-            for _ in range(number):
-                start = time.perf_counter()
-                function()
-                times.append(time.perf_counter() - start)
-        print(json.dumps(statistics.median(times)), file=out, flush=True)
+    else:
+        turns.work({"ours": ours, "torch": pytorch}[what](name), out)
 
 
 def start(what, name, hours=0):
-    command = [sys.executable, os.path.abspath(__file__), "--worker", what, "--offline", name, "--hours", str(hours)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-
-def ask(process, *order):
-    process.stdin.write(json.dumps(order) + "\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
+    return turns.start(__file__, what, "--offline", name, "--hours", hours)
 
 
 def main():
@@ -220,20 +195,12 @@ def main():
     print("| network, one core | batch | ours, seconds a second | PyTorch | ratio |\n|---|---|---|---|---|")
     for name in (arguments.offline, arguments.live):
         processes = {library: start(library, name) for library in ("ours", "torch")}
+        label = os.path.basename(name.rstrip("/"))
         for batch in BATCHES:
-            for process in processes.values():
-                ask(process, "batch", batch)
-            turns = [
-                {library: ask(process, "repeats", 3) for library, process in processes.items()}
-                for _ in range(arguments.repeats)
-            ]
-            speeds = [batch * SECONDS / statistics.median(turn[library] for turn in turns) for library in processes]
-            ratio = statistics.median(turn["torch"] / turn["ours"] for turn in turns)
-            label = os.path.basename(name.rstrip("/"))
+            *seconds, ratio = turns.compare(processes, [batch], 3, arguments.repeats)
+            speeds = [batch * SECONDS / each for each in seconds]
             print(f"| {label} | {batch} | {speeds[0]:.0f} | {speeds[1]:.0f} | {ratio:.2f} |", flush=True)
-        for process in processes.values():
-            process.stdin.close()
-            process.wait()
+        turns.stop(processes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from seqkit.media.sounds import RATE
 from seqkit.recipes import read_corpus
 
 ORIGINS = {
@@ -10,7 +11,6 @@ ORIGINS = {
     "librispeech_7spk": "https://www.openslr.org/12 (train-clean-100: utterances of seven readers)",
     "speechocean762": "https://www.openslr.org/101",
 }
-RATE = 16000
 
 
 def an4(split):

@@ -82,13 +82,12 @@ class PrototypeHead(LabelHead):
     def stitched(self, answers, begins):
         """Answers to pieces of an input -> one, of the mean of their probabilities."""
         scores = {label: float(np.mean([answer.scores[label] for answer in answers])) for label in self.labels}
-        label = max(scores, key=scores.get)
-        return Label(label, scores[label], scores)
+        return _best(scores)
 
     def evaluate(self, predictions, references):
         """Metrics of `metrics.classification`; "rank_1", the share of inputs with a label of which it is the nearest, near
         enough or not; and, where there is "unknown", the "equal_error_rate" of claims: each input against each label."""
-        known = [label for label in self.labels if not (self.unknown and label == UNKNOWN)]
+        known = self.labels[: self.prototypes.shape[1]]
         nearest = [
             max(known, key=answer.scores.get) == label for answer, label in zip(predictions, references) if label in known
         ]
@@ -113,8 +112,7 @@ class PrototypeHead(LabelHead):
         logits[-1] += shift
         scores = np.exp(logits - logits.max())
         scores = dict(zip(self.labels, (scores / scores.sum()).tolist()))
-        label = max(scores, key=scores.get)
-        return Label(label, scores[label], scores)
+        return _best(scores)
 
     def _nearness(self, predictions):
         """How far above "unknown" each other label's logit is: `(answers, labels)`."""
@@ -127,6 +125,11 @@ class PrototypeHead(LabelHead):
         near = self._nearness(predictions)
         own = np.array([[label == reference for label in self.labels[:-1]] for reference in references])
         return (near[own], near[~own]) if own.any() and not own.all() else None
+
+
+def _best(scores):
+    label = max(scores, key=scores.get)
+    return Label(label, scores[label], scores)
 
 
 def _unit(values, axis):

@@ -10,7 +10,6 @@ from seqkit.media.sounds import RATE
 from seqkit.parts import Task
 from seqkit.tasks import hearing
 from seqkit.tasks.fields import check_whole
-from seqkit.tasks.hearing import Hearing
 from seqkit.tasks.spelling import SEARCHED, check_text, head_of, learn, relearn
 
 SAMPLES = (
@@ -21,7 +20,7 @@ SAMPLES = (
 
 
 @dataclass(frozen=True)
-class Config(Hearing):
+class Config(hearing.Hearing):
     """What fixes a speech-to-text pipeline before it is trained."""
 
     bidirectional: bool = True  # whether the LSTMs read in both directions; forwards only, the pipeline streams

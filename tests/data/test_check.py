@@ -531,7 +531,7 @@ def test_recordings_with_labels_are_checked_as_sounds(tmp_path):
     report = check([tmp_path])
     assert report.kind == "sounds" and report.sets["train"] == "7 examples, 0.1 minutes, 'Bob': 4, 'Ann': 3"
     findings = {finding.kind: finding for finding in report.findings}
-    assert findings["silent"].items == ("train: Bob/silent.wav",) or "silent.wav" in findings["silent"].items[0]
+    assert [item.rpartition("/")[2] for item in findings["silent"].items] == ["silent.wav"]
     assert any("Cid" in item for finding in report.findings for item in finding.items)
     table = tmp_path / "t.csv"
     table.write_text("audio,label\ntrain/Ann/0.wav,Ann\ntrain/Bob/0.wav,Bob\n")
