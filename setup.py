@@ -52,6 +52,7 @@ setup(
         f"tensorflow-text{TENSORFLOW}; {HAS_TEXT}",
         "keras>=3.12,<3.16",  # tested with 3.12.4, the last for Python 3.10, and with 3.15.1
         "sentencepiece>=0.2",
+        "sentencex>=1.0",
         "numpy>=2",
         "h5py>=3.11",
         "Pillow>=11",

@@ -18,9 +18,12 @@ _HOMES = {
     "pipeline": "seqkit.presets",
     "read_handwriting": "seqkit.presets",
     "split_lines": "seqkit.data.pages",
+    "transcribe": "seqkit.presets",
+    "translate": "seqkit.presets",
     "Pipeline": "seqkit.pipe",
     "Label": "seqkit.results",
     "Transcript": "seqkit.results",
+    "Translation": "seqkit.results",
 }
 __all__ = sorted(_HOMES)
 

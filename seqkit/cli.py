@@ -139,6 +139,28 @@ def sentiment(source, encoding, **how):
 
 
 @main.command()
+@click.argument("source", default="-")
+@click.option("--from", "spoken", default="en", help="Code of the language that it is in.")
+@click.option("--to", default="de", help="Code of the language that it is translated to.")
+@click.option("--alignments", is_flag=True, help="Behind each line, after |||, which words come from which (Pharaoh's form).")
+@click.option("--encoding", help="Of the text, such as latin-1; UTF-8 if left out, or what its byte order mark says.")
+@_answering
+def translate(source, spoken, to, alignments, encoding, model, as_json, batch_size):
+    """Translate text, line by line.
+
+    SOURCE is a text, the name of a file, or - for standard input, which it is if left out. A line comes out for each that goes
+    in.
+    """
+    pipe = _load(model or f"translation-{spoken}-{to}", "translation")
+    answers = iter(pipe(_texts(source, encoding), batch_size=batch_size))
+    while (answer := _quietly(lambda: next(answers, None))) is not None:
+        if as_json:
+            _print_json(answer.as_json())
+        else:
+            click.echo(_printable(answer.text + (f" ||| {answer.alignment.pharaoh}" if alignments else "")))
+
+
+@main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--pages", is_flag=True, help="Each picture holds several lines, one below the other.")
 @_answering
@@ -303,7 +325,7 @@ def _answer(task, column, pairs, model, as_json, batch_size):
     metavar="NAME=VALUE",
     help="Such as units=64, epochs=5 or labels=spam,ham; may be repeated.",
 )
-@_columns("text", "label", "image", "audio", "points")
+@_columns("text", "label", "translation", "image", "audio", "points")
 def train(task, examples, validation, output, directory, watch_gradients, settings, columns):
     """Train a pipeline on a manifest, and save it.
 
@@ -397,7 +419,7 @@ def _literal(text):
 @main.command()
 @click.argument("model")
 @click.argument("examples", type=click.Path(exists=True))
-@_columns("text", "label", "image", "audio", "points")
+@_columns("text", "label", "translation", "image", "audio", "points")
 def evaluate(model, examples, columns):
     """Score a pipeline on a manifest; prints JSON."""
     pipe = _load(model)
@@ -416,7 +438,7 @@ def export(model, directory):
 @main.command()
 @click.argument("sources", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all that was found, for machines.")
-@_columns("text", "label", "image", "audio", "points")
+@_columns("text", "label", "translation", "image", "audio", "points")
 def check(sources, as_json, columns):
     """Look over data before training; exit code 1 where training could not work.
 

@@ -92,6 +92,38 @@ def character_accuracy(texts, references):
     return np.maximum(0, 1 - edits / np.maximum(sizes, 1))
 
 
+def translation(texts, scores, references):
+    """Scores of translations.
+
+    Args:
+        texts: sequence of `str`, the predictions.
+        scores: sequence of float, the chrF that each is expected to have, 0 to 1.
+        references: sequence of `str`.
+
+    Returns:
+        `{"bleu", "chrf", "calibration_error"}`: BLEU (Papineni et al., 2002) and chrF (Popović, 2015) of the corpus, 0 to 100,
+        as sacreBLEU counts them by default.
+
+    Raises:
+        ImportError: sacrebleu is not installed (extra `train`).
+        ValueError: there is nothing to score.
+    """
+    if not len(references):
+        raise ValueError("There is nothing to score: received 0 examples.")
+    bleu, chrf = _sacrebleu().corpus_bleu(texts, [references]), _sacrebleu().corpus_chrf(texts, [references])
+    return {
+        "bleu": bleu.score,
+        "chrf": chrf.score,
+        "calibration_error": calibration_error(scores, sentence_quality(texts, references)),
+    }
+
+
+def sentence_quality(texts, references):
+    """The chrF of each text by itself, 0 to 1: `(texts,)`."""
+    chrf = _sacrebleu().sentence_chrf
+    return np.array([chrf(text, [reference]).score / 100 for text, reference in zip(texts, references)])
+
+
 def bootstrap(errors, sizes, samples=2000, confidence=0.95, seed=0):
     """Confidence interval of an error rate, by drawing the items anew with replacement (Efron and Tibshirani, 1993).
 
@@ -122,6 +154,14 @@ def _jiwer():
     except ImportError as error:
         raise ImportError("Scoring texts needs jiwer: pip install 'seqkit[train]'.") from error
     return jiwer
+
+
+def _sacrebleu():
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise ImportError("Scoring translations needs sacrebleu: pip install 'seqkit[train]'.") from error
+    return sacrebleu
 
 
 def calibration_error(scores, correct, bins=15):

@@ -18,6 +18,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+PAD, START, END, UNKNOWN = range(4)  # the ids that open every vocabulary
+
 
 class Sequence(NamedTuple):
     """A padded batch of sequences.
@@ -26,11 +28,13 @@ class Sequence(NamedTuple):
         values: `(batch, steps, ...)`.
         lengths: `(batch,)` int32, real steps.
         spans: `(batch, steps, 2)` float32, where on the input each step begins and ends, in the frontend's unit.
+        texts: `(batch, steps)` strings, what of the input a head may copy as it stands, "" at all other steps; or None.
     """
 
     values: Any
     lengths: Any
     spans: Any
+    texts: Any = None
 
 
 def together(states):
@@ -164,7 +168,7 @@ class Encoder(_Layer):
             first = tf.minimum(first, last)
             begins, ends = (tf.gather(spans[..., side], at, batch_dims=1) for side, at in ((0, first), (1, last)))
             spans = tf.stack([begins, ends], axis=2)
-        return Sequence(states, ops.cast(lengths, "int32"), spans)
+        return Sequence(states, ops.cast(lengths, "int32"), spans, sequence.texts)
 
     def step(self, sequence, state, last):
         """`Sequence` of new features, of which rows may have none -> `Sequence` of new states, and the state."""
@@ -189,9 +193,12 @@ class Head(_Layer):
         embed: function `(states, lengths, spans)` -> `{"embedding": (batch, size)}`, where inputs lie by likeness, by which a
             head can `enroll` labels; or None.
         asks: dict of name -> `tf.TensorSpec`: what `decode` may be asked for when it is called, such as words to look for.
+        cites: whether it cites the input: `decode` takes the `texts` of its states too, and `typed` the `source`, the input as
+            it was read.
     """
 
     monitor = None
+    cites = False
     disagreement = explain = embed = None
     asks = {}
 
@@ -231,7 +238,7 @@ class Head(_Layer):
         raise NotImplementedError
 
     def stitched(self, answers, begins):
-        """Answers to overlapping pieces of an input, and where these begin -> the answer to all of it."""
+        """Answers to the pieces of an input, which may overlap, and where these begin -> the answer to all of it."""
         raise NotImplementedError
 
     def evaluate(self, predictions, references):
@@ -268,6 +275,7 @@ class Task:
         relearn: `(config, assets, examples, vocabulary) -> (config, assets)` for going on with other labels or characters,
             `vocabulary` being "union" or "new"; or None.
         pretraining_head: `(config, encoder) -> Head` that teaches the encoder from bare inputs; or None.
+        usual: `config -> dict` of the two columns -> other names that they go by; or None.
     """
 
     name: str
@@ -282,6 +290,7 @@ class Task:
     augment: Callable | None = None
     relearn: Callable | None = None
     pretraining_head: Callable | None = None
+    usual: Callable | None = None
 
     def needs(self, capability, what):
         """Raises TypeError where a part cannot do what is asked of this task."""

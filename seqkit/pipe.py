@@ -58,7 +58,7 @@ class Pipeline:
 
     def _create(self, model):
         """Creates the weights of a model by calling it once, without compiling anything for it."""
-        features, lengths, _ = self.frontend(self.frontend.collate(self.task.samples[:1]))
+        features, lengths, *_ = self.frontend(self.frontend.collate(self.task.samples[:1]))
         with portable():
             model({"features": features, "lengths": lengths})
 
@@ -67,14 +67,20 @@ class Pipeline:
 
         `asked` is a dict of the head's `asks`, where something is asked for.
         """
-        states = self.model.encoder.encode(self.frontend(batch))
-        return self.model.head.decode(*states) if asked is None else self.model.head.decode(*states, asked=asked)
+        return self.decode(self.model.encoder.encode(self.frontend(batch)), asked)
+
+    def decode(self, states, asked=None):
+        """The last part of the answering path, in graph: a `Sequence` of states -> as `answer`."""
+        more = {} if asked is None else {"asked": asked}
+        if self.model.head.cites:
+            more["texts"] = states.texts
+        return self.model.head.decode(*states[:3], **more)
 
     def _explanation(self, batch):
         """The answering path again, with what the head says of each step, and the pieces of the text."""
         features = self.frontend(batch)
         states = self.model.encoder.encode(features)
-        return {**self.model.head.explain(*states), "pieces": self.frontend.tokenizer.pieces(features.values)}
+        return {**self.model.head.explain(*states[:3]), "pieces": self.frontend.tokenizer.pieces(features.values)}
 
     @property
     def streams(self):
@@ -100,7 +106,7 @@ class Pipeline:
 
     @functools.cached_property
     def _embed(self):
-        return self._traced(lambda batch: self.model.head.embed(*self.model.encoder.encode(self.frontend(batch))))
+        return self._traced(lambda batch: self.model.head.embed(*self.model.encoder.encode(self.frontend(batch))[:3]))
 
     @functools.cached_property
     def _step(self):
@@ -150,12 +156,13 @@ class Pipeline:
 
     def _answered(self, items, batch_size=32, ahead=_AHEAD, asked=None):
         """Yields the answers to inputs that were read, in their order; those to pieces of one are stitched."""
-        begins = collections.deque()
+        begins, sources = collections.deque(), collections.deque()
 
         def pieces():
             for item in items:
                 inputs, places = zip(*self.frontend.pieces(item))
                 begins.append(places)
+                sources.extend(inputs if self.model.head.cites else ())
                 yield from inputs
 
         program, more = (self._answer, ()) if asked is None else (self._answer_asked, (asked,))
@@ -166,6 +173,8 @@ class Pipeline:
             ahead,
             watched=lambda: any(len(places) > 1 for places in begins),
         )
+        if self.model.head.cites:
+            rows = ({**row, "source": sources.popleft()} for row in rows)
         answers = (self.model.head.typed(**row) for row in rows)
         for first in answers:
             places = begins.popleft()
@@ -457,7 +466,8 @@ class Pipeline:
     def _read(self, examples, columns=None):
         """Examples of any form as `Examples`."""
         (name,) = self.task.inputs
-        return read_examples(examples, name, self.task.target, columns)
+        usual = self.task.usual(self.config) if self.task.usual else None
+        return read_examples(examples, name, self.task.target, columns, usual)
 
     def _checked(self, examples):
         """Yields `(name, input, target)`, the target as the head learns it, or refuses the example by its name."""

@@ -21,12 +21,13 @@ DEFAULTS = {  # what a task's name alone loads
 _LOADING = threading.Lock()
 
 
-def pipeline(name):
+def pipeline(name, source=None, target=None):
     """Loads a trained pipeline.
 
     Args:
         name: a task ("sentiment-analysis"), for its bundled default; a bundled name ("sentiment-en"); or a directory
             that `Pipeline.save` wrote. A `Path`, or what has a separator in it ("./sentiment-en"), is always a directory.
+        source, target: codes of two languages, for a task that has a bundled pipeline for each pair: "en", "de".
 
     Returns:
         A `Pipeline`.
@@ -36,6 +37,8 @@ def pipeline(name):
         OSError: a file cannot be read.
         RuntimeError: this process was forked from one that has a pipeline.
     """
+    if source is not None or target is not None:
+        name = f"{name}-{source}-{target}"
     directory, ours = Path(name), _bundled(name)
     there = (directory / "config.json").is_file()
     if ours and there:
@@ -108,11 +111,12 @@ def _read(directory):
 
 @functools.cache
 def _kept(name):
-    return _load(_bundled(name))
+    ours = _bundled(name)
+    return _load(ours) if ours else pipeline(name)  # which says what there is
 
 
 def _shared(name):
-    """The bundled pipeline of a task, which all threads share."""
+    """A bundled pipeline, which all threads share."""
     check_process()
     with _LOADING:
         return _kept(name)
@@ -121,6 +125,24 @@ def _shared(name):
 def analyze_sentiment(text):
     """The sentiment of English text, by the bundled model: one `str` -> a `Label`, a list -> a list."""
     return _shared("sentiment-analysis")(text)
+
+
+def transcribe(recording):
+    """What is said in English, by the bundled model: a recording (path, bytes, array with its rate) -> a `Transcript`.
+
+    A list of recordings gives a list.
+    """
+    return _shared("speech-to-text")(recording)
+
+
+def translate(text, to="de", source="en"):
+    """A text in another language, by the bundled model: one `str` -> a `Translation`, a list -> a list.
+
+    Args:
+        text: in the language of `source`.
+        to, source: codes of the languages.
+    """
+    return _shared(f"translation-{source}-{to}")(text)
 
 
 def read_handwriting(image):

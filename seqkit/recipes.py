@@ -113,6 +113,20 @@ def transcription_scores(pipe, pairs, unit):
     return {**{name: round(value, 4) for name, value in metrics.items()}, "cer, 95 % of samples": f"{low:.4f} to {high:.4f}"}
 
 
+def translation_scores(pipe, pairs):
+    """BLEU and chrF on `(text, translation)` pairs, with sacreBLEU's signatures."""
+    import sacrebleu
+
+    inputs, references = zip(*pairs)
+    answers = pipe(list(inputs))
+    metrics = {**pipe.model.head.evaluate(answers, references), "median score": median_score(answers), "pairs": len(pairs)}
+    scorers = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF()}
+    for scorer in scorers.values():
+        scorer.corpus_score([answer.text for answer in answers], [references])
+    signatures = {f"{name}, signature": str(scorer.get_signature()) for name, scorer in scorers.items()}
+    return {**{name: round(value, 4) for name, value in metrics.items()}, **signatures}
+
+
 def best_search(reader, assets, config, searches, dev):
     """Of searches, the one that reads held-out examples best, its scores fitted to them.
 

@@ -228,6 +228,89 @@ class Transcript:
         return figure
 
 
+class Token(NamedTuple):
+    """One word, or what is aligned as one.
+
+    Attributes:
+        text: it; "" where the input is no text.
+        start, end: where it lies: characters of a text, seconds of a recording, pixels of a picture.
+    """
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which words of a text come from which of another, by the attention of the model that wrote it.
+
+    Attributes:
+        source, target: each `Token`, in order.
+        weights: for each word of the target how much attention each of the source had while it was written, 0 to 1.
+    """
+
+    source: list[Token]
+    target: list[Token]
+    weights: list[list[float]]
+
+    @property
+    def pairs(self):
+        """For each word of the target the one of the source with most attention: list of places `(source, target)`."""
+        return [(max(range(len(row)), key=row.__getitem__), place) for place, row in enumerate(self.weights) if row]
+
+    @property
+    def pharaoh(self):
+        """The pairs in the form of Pharaoh: "0-0 1-2"."""
+        return " ".join(f"{source}-{target}" for source, target in sorted(self.pairs))
+
+    def plot(self):
+        """Draws the attention, the darker the more; returns the matplotlib figure."""
+        pyplot = drawing()
+        columns = [token.text or f"{token.start:.2f}" for token in self.source]
+        rows = [token.text for token in self.target]
+        size = (1.5 + 0.45 * max(len(columns), 1), 1.2 + 0.35 * max(len(rows), 1))
+        figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+        if rows and columns:
+            axes.imshow(np.array(self.weights), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor", parse_math=False)
+        axes.set_yticks(range(len(rows)), rows, parse_math=False)
+        axes.xaxis.tick_top()
+        return figure
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A text in another language.
+
+    Attributes:
+        text: the answer.
+        score: what chrF it can be expected to have, 0 to 1.
+        alignment: which of its words come from where.
+        alternatives: `(text, share)` pairs, best first, the answer included: how those that were considered compare.
+        source: what was translated; None where that is no text.
+    """
+
+    text: str
+    score: float
+    alignment: Alignment
+    alternatives: list[tuple[str, float]]
+    source: str | None = None
+
+    def as_row(self):
+        """What a table shows of it: dict of column -> text."""
+        return {"score": f"{self.score:.2f}", "text": self.text}
+
+    def as_json(self):
+        """All of it, as a dict that JSON takes."""
+        tokens = {side: [token._asdict() for token in getattr(self.alignment, side)] for side in ("source", "target")}
+        return {**asdict(self), "alignment": {**tokens, "weights": self.alignment.weights}}
+
+    def plot(self):
+        """Draws the alignment: see `Alignment.plot`."""
+        return self.alignment.plot()
+
+
 def explain_words(answer, pieces, weights, evidence):
     """Sums what pieces got over the words they make up.
 

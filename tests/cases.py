@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -228,4 +229,18 @@ SPEAKERS = Case(
     batch_steps=256,
     parts=SPEECH.parts,
 )
-CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING, SPEECH, LIVE, SPEAKERS]
+
+GERMAN = {"one": "eins", "two": "zwei", "red": "rot", "dog": "Hund"}
+TRANSLATION = Case(
+    name="translation",
+    settings={"vocabulary": 320, "width": 16, "units": 12, "depth": 1, "decoder_units": 24, "dropout": 0.0, "beam": 3},
+    examples=[(" ".join(words), " ".join(GERMAN[word] for word in words) + ".") for words in itertools.permutations(GERMAN, 3)],
+    inputs=["red dog", "two red and one dog", "one", "dog https://a.org/?b=1 two 😀, 1978"],
+    edges=[item for item in SENTIMENT.edges if item != "good " * 700] + ["one\tdog ", "red two " * 60],
+    refused=SENTIMENT.refused,
+    bad_target=" ",
+    epochs=120,
+    batch_steps=64,
+    answered=operator.attrgetter("text"),
+)
+CASES = [SENTIMENT, STROKES, ONE_WAY, HANDWRITING, SPEECH, LIVE, SPEAKERS, TRANSLATION]

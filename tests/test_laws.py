@@ -70,14 +70,15 @@ def test_1_neighbours_do_not_matter(case):
 
 def padding_does_not_matter(case, pipe):
     features = pipe.frontend(batch_of(pipe, case.inputs))
-    whole = pipe.model.head.decode(*pipe.model.encoder.encode(features))
+    whole = pipe.decode(pipe.model.encoder.encode(features))
     for extra in (1, 2, 9):
         more = Sequence(
             tf.pad(features.values, [[0, 0], [0, extra]] + [[0, 0]] * (len(features.values.shape) - 2)),
             features.lengths,
             tf.pad(features.spans, [[0, 0], [0, extra], [0, 0]], constant_values=99.0),
+            None if features.texts is None else tf.pad(features.texts, [[0, 0], [0, extra]], constant_values="padding"),
         )
-        for name, value in pipe.model.head.decode(*pipe.model.encoder.encode(more)).items():
+        for name, value in pipe.decode(pipe.model.encoder.encode(more)).items():
             if value.dtype == tf.string:
                 assert value.numpy().tolist() == whole[name].numpy().tolist()
             else:
@@ -121,7 +122,8 @@ def test_3_what_is_exported_is_what_is_called(case, exported, tmp_path):
     assert set(served) == set(case.pipe.answer(batch_of(case.pipe, inputs)))
     head = case.pipe.model.head
     for row, answer in enumerate(case.pipe(inputs)):
-        found = head.typed(**{name: as_numpy(value[row]) for name, value in served.items()})
+        more = {"source": case.pipe.frontend.read(inputs[row], "Item")} if head.cites else {}
+        found = head.typed(**{name: as_numpy(value[row]) for name, value in served.items()}, **more)
         assert_same([found], [answer])
         assert case.answered(found) == case.answered(answer)
 
@@ -290,7 +292,7 @@ def test_10_a_label_has_its_own_score(case):
         return
     pipe, config = case.pipe, case.pipe.config
     labels = (*config.labels, "unknown") if getattr(config, "unknown", False) else config.labels
-    features, lengths, _ = pipe.frontend(batch_of(pipe, case.inputs))
+    features, lengths, *_ = pipe.frontend(batch_of(pipe, case.inputs))
     logits = tf.nn.log_softmax(pipe.model({"features": features, "lengths": lengths})["logits"]).numpy()
     for row, answer in zip(logits, pipe(case.inputs)):
         by_logits = [labels[place] for place in row.reshape(-1, len(labels)).mean(0).argsort()]

@@ -179,7 +179,7 @@ def test_a_stream_answers_as_parts_come_and_names_a_bad_one():
 def test_the_model_inside_is_a_plain_keras_model(copied):
     pipe = copied(SENTIMENT)
     assert isinstance(pipe.model, keras.Model)
-    features, lengths, _ = pipe.frontend(pipe.frontend.collate(["a good film", "bad"]))
+    features, lengths, *_ = pipe.frontend(pipe.frontend.collate(["a good film", "bad"]))
     targets = pipe.model.head.targets(["positive", "negative"])
     pipe.model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
     inputs = {"features": features, "lengths": lengths, "targets": targets}

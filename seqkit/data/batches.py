@@ -156,7 +156,7 @@ def prepare(frontend, examples, head=None, crop=0):
     rows, encoded, examples = [], [], iter(examples)
     while some := list(itertools.islice(examples, TOGETHER)):
         inputs, targets = zip(*some)
-        features, lengths, _ = frontend(frontend.batch(inputs))
+        features, lengths, *_ = frontend(frontend.batch(inputs))
         # Copies, or each would keep the padding of its whole chunk in memory.
         rows += [row[:length].copy() for row, length in zip(features.numpy(), lengths.numpy())]
         if head is not None:

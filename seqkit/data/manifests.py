@@ -26,13 +26,14 @@ import numpy as np
 from seqkit.data.examples import Examples
 from seqkit.data.forms import FORMS, has_form, read_form, table_in
 from seqkit.data.listed import read_listed
+from seqkit.data.parallel import has_pairs, read_pairs
 from seqkit.data.recordings import read_folders
-from seqkit.data.tables import TABLES, is_table, lacking, read_rows
+from seqkit.data.tables import TABLES, is_table, lacking, read_columns, read_rows
 
 MOST = 1_000_000  # examples of a source that does not say how many it has: it may never end
 
 
-def read_examples(source, input_name, target_name, columns=None):
+def read_examples(source, input_name, target_name, columns=None, usual=None):
     """Reads labelled examples from any form `fit` and `evaluate` take.
 
     Args:
@@ -42,6 +43,8 @@ def read_examples(source, input_name, target_name, columns=None):
         input_name: `str`, the input's column.
         target_name: `str`, the target's column.
         columns: dict of these two names, or one of them -> the name that the source has for it.
+        usual: dict of the like -> names that it goes by too where `columns` says none, the first that there is. Those of
+            texts in two languages begin with the languages' codes.
 
     Returns:
         `Examples`. The input of a manifest is `str`, or `Path` where it names a file, or a list where it is points; a line of
@@ -52,7 +55,7 @@ def read_examples(source, input_name, target_name, columns=None):
             example, or no end of them; the message names the first, and counts the others.
         FileNotFoundError: there is no such manifest or directory.
     """
-    names = _names(input_name, target_name, columns)
+    names = _names(input_name, target_name, columns, usual)
     if isinstance(source, Examples):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -74,12 +77,12 @@ def read_examples(source, input_name, target_name, columns=None):
     return _gathered(rows, names, source, None, name_of)
 
 
-def read_located(path, input_name, target_name, columns=None):
+def read_located(path, input_name, target_name, columns=None, usual=None):
     """Yields `(name, input, target)` of a path as `read_examples` reads it, but all: the input may be a ValueError, which
     refuses the example, or None, for a line of a page that nobody has transcribed; a target may be empty."""
     path = table_in(path, input_name)
     name_of = (lambda line: f"{path}, line {line}") if _of_table(path, input_name) else str
-    for key, x, y in _located(path, _names(input_name, target_name, columns)):
+    for key, x, y in _located(path, _names(input_name, target_name, columns, usual)):
         yield name_of(key), x, y
 
 
@@ -115,12 +118,33 @@ def refined(name, x, y, names):
     return x, y
 
 
-def _names(input_name, target_name, columns):
-    """The names by which the pipeline knows both columns -> those in the source."""
+class _Names(dict):
+    """The names by which the pipeline knows both columns -> those in the source; `usual` has others that they go by."""
+
+    usual = {}
+
+    def among(self, there):
+        """The names in a source that has these columns."""
+        return {
+            name: next((each for each in (known, *self.usual.get(name, ())) if each in there), known)
+            if known == name
+            else known
+            for name, known in self.items()
+        }
+
+    @property
+    def languages(self):
+        """The names where they are those of languages."""
+        return {name: self.usual.get(name, (known,))[0] if known == name else known for name, known in self.items()}
+
+
+def _names(input_name, target_name, columns, usual=None):
     unknown = sorted(set(columns or ()) - {input_name, target_name})
     if unknown:
         raise ValueError(f"columns says where {unknown[0]!r} is; expected {input_name!r} or {target_name!r}.")
-    return {input_name: input_name, target_name: target_name, **(columns or {})}
+    names = _Names({input_name: input_name, target_name: target_name, **(columns or {})})
+    names.usual = usual or {}
+    return names
 
 
 def _of_table(path, input_name):
@@ -130,6 +154,10 @@ def _of_table(path, input_name):
 def _located(path, names):
     """The rows of a path, each with its key: the line of a table, or elsewhere its name."""
     input_name = next(iter(names))
+    if "translation" in names and has_pairs(path, names.languages):
+        for name, x, y in read_pairs(path, names.languages):
+            yield name, x, y
+        return
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}.")
     if _of_table(path, input_name):
@@ -147,7 +175,7 @@ def _located(path, names):
 
 def _read_table(path, names):
     input_name = next(iter(names))
-    for line, cells in read_rows(path, names):
+    for line, cells in read_rows(path, names.among(read_columns(path)) if names.usual else names):
         if isinstance(cells, ValueError):
             yield line, cells, None
         elif input_name == "text" and all(type(cell) is str for cell in cells):  # most rows: nothing to refine
@@ -174,7 +202,8 @@ def _gathered(rows, names, source, keys, name_of):
         elif not wrong:
             inputs.append(str(x) if keys is not None and isinstance(x, Path) else x)
             # Labels are few, and each is kept once.
-            targets.append(transcription(y) if input_name in FORMS else sys.intern(y) if type(y) is str else y)
+            long = input_name in FORMS or target_name == "translation"
+            targets.append(transcription(y) if long else sys.intern(y) if type(y) is str else y)
             if keys is not None:
                 keys.append(key)
     if wrong:
@@ -206,6 +235,9 @@ def _ending(rows):
 
 def _pair(example, name, names):
     if isinstance(example, Mapping):
+        if isinstance(example.get("translation"), Mapping):  # as Hugging Face's datasets have pairs
+            example = example["translation"]
+        names = names.among(example)
         if not set(names.values()) <= set(example):
             raise lacking(name, names, example)
         return [example[column] for column in names.values()]
@@ -223,6 +255,7 @@ def _columns(source, names):
     if attribute is None and not isinstance(source, Mapping):
         return None
     there = list(source if attribute is None else getattr(source, attribute))
+    names = names.among(there)
     place = f"The {type(source).__name__}"
     if not set(names.values()) <= set(there):
         raise lacking(place, names, there)
@@ -243,6 +276,7 @@ def _columns(source, names):
 def _read_dataset(dataset, names):
     """The pairs of a `tf.data.Dataset`."""
     spec = dataset.element_spec
+    names = names.among(spec) if isinstance(spec, dict) else names
     if isinstance(spec, dict) and set(names.values()) <= set(spec):
         dataset = dataset.map(lambda row: tuple(row[name] for name in names.values()))
         spec = dataset.element_spec

@@ -8,21 +8,32 @@ Left out: `START` is never added here; who decodes step by step adds it.
 import functools
 import io
 import json
+import sys
+import tempfile
 import unicodedata
+from pathlib import Path
 
 import tensorflow as tf
 
-PAD, START, END, UNKNOWN = range(4)
+from seqkit.parts import END, PAD, START, UNKNOWN
+
+# What a text says that no vocabulary has, and that goes over to another text as it stands: web and mail addresses, names of
+# accounts, and numbers of more than one digit. In RE2.
+COPIED = r"(?:https?://|www\.)\S*[\pL\pN/]|[\pL\pN_.+-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+|[@#][\pL\pN_]+|\pN[\pN.,:/]*\pN"
 
 
-def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
-    """Learns a SentencePiece unigram model (Kudo, 2018).
+def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0, form="nfkc", kind="unigram", bytes_too=False):
+    """Learns a SentencePiece model.
 
     Args:
         texts: iterable of `str`, or of UTF-8 `bytes`; line breaks count as spaces.
         vocabulary: int, largest number of pieces, the four shared ids included; a small corpus yields fewer.
-        case_sensitive: keep upper case. Text is NFKC-normalised either way, inside the model that is returned.
+        case_sensitive: keep upper case.
         seed: int; the same texts and seed give the same model.
+        form: "nfkc" normalises text so, inside the model that is returned; "nfc" only composes it, and changes nothing that
+            one can see; the latter is case sensitive.
+        kind: "unigram" (Kudo, 2018) or "bpe" (Sennrich, Haddow and Birch, 2016).
+        bytes_too: have 256 pieces for bytes too, by which what is no piece is spelt, so that no character is lost.
 
     Returns:
         The serialized model, `bytes`.
@@ -40,12 +51,18 @@ def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
         raise ValueError("A vocabulary needs text to learn from; received no text that is not empty.")
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
+    if form == "nfkc":
+        rules = {"normalization_rule_name": "nmt_nfkc" if case_sensitive else "nmt_nfkc_cf"}
+    else:
+        rules = {"normalization_rule_tsv": _composing()}
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
         model_writer=model,
         vocab_size=vocabulary,
         hard_vocab_limit=False,
-        normalization_rule_name="nmt_nfkc" if case_sensitive else "nmt_nfkc_cf",
+        model_type=kind,
+        byte_fallback=bytes_too,
+        **rules,
         max_sentence_length=1 << 20,  # bytes; the default of 4192 would drop long reviews without a word
         num_threads=1,  # the order of its sums, and so the model, depends on the number of threads
         pad_id=PAD,
@@ -57,18 +74,51 @@ def train_sentencepiece(texts, vocabulary, case_sensitive=False, seed=0):
     return model.getvalue()
 
 
+def union_sentencepiece(model, other):
+    """A SentencePiece model, `bytes`, with the pieces of another that it lacks behind its own, which keep their ids."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    both = [sentencepiece_model_pb2.ModelProto.FromString(each) for each in (model, other)]
+    known = {piece.piece for piece in both[0].pieces}
+    both[0].pieces.extend(piece for piece in both[1].pieces if piece.piece not in known)
+    both[0].trainer_spec.vocab_size = len(both[0].pieces)
+    return both[0].SerializeToString()
+
+
+@functools.cache
+def _composing():
+    """A file of rules, as SentencePiece reads them, that compose text as NFC does, and make a space of all white space."""
+    rules = {}
+    for character in map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]):
+        apart, composed = (unicodedata.normalize(form, character) for form in ("NFD", "NFC"))
+        if apart != composed or composed != character:
+            rules[apart] = rules[character] = composed
+            rules[unicodedata.normalize("NFC", apart[:-1]) + apart[-1:]] = composed
+        if character.isspace():
+            rules[character] = " "
+    folder = Path(tempfile.mkdtemp(prefix="seqkit-"))
+    points = [[" ".join(f"{ord(character):X}" for character in text) for text in rule] for rule in sorted(rules.items())]
+    (folder / "nfc.tsv").write_text("".join(f"{left}\t{right}\n" for left, right in points if left != right))
+    return str(folder / "nfc.tsv")
+
+
 class SentencePieceTokenizer(tf.Module):
     """SentencePiece (Kudo and Richardson, 2018) as a TensorFlow op; normalisation is part of the model.
 
     Args:
         model: `bytes`, a serialized SentencePiece model whose first four ids are the shared ones.
+        copied: regular expression (RE2) of what is read as one `UNKNOWN`, as are characters that only bytes spell, for a
+            head that copies; None reads all of a text.
 
     Attributes:
         size: int, number of pieces.
+        copied: the same.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, copied=None):
         super().__init__(name="sentencepiece")
+        import sentencepiece
+
         try:
             import tensorflow_text  # only here: it has no Windows wheels, and other tokenizers do without it
         except ImportError as error:
@@ -78,7 +128,20 @@ class SentencePieceTokenizer(tf.Module):
                 f"Importing it failed with: {error}"
             ) from error
         self._make = functools.partial(tensorflow_text.SentencepieceTokenizer, model=model, out_type=tf.int32)
-        self.size = int(self._op.vocab_size())
+        self._split = tensorflow_text.regex_split_with_offsets
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self.model, self.copied, self.size = model, copied, len(pieces)
+        names = [pieces.id_to_piece(place) for place in range(self.size)]
+        self.bytes = tf.constant([pieces.is_byte(place) for place in range(self.size)])
+        self._space = names.index("▁") if "▁" in names else UNKNOWN
+        self._spelt = [
+            b""
+            if place <= UNKNOWN
+            else bytes([int(name[3:5], 16)])
+            if pieces.is_byte(place)
+            else name.replace("▁", " ").encode()
+            for place, name in enumerate(names)
+        ]
 
     @property
     def _op(self):
@@ -94,6 +157,8 @@ class SentencePieceTokenizer(tf.Module):
 
         Every row ends in `END`, so the empty text has one step.
         """
+        if self.copied:
+            return self.encode_with_offsets(text)[:2]
         ids = self._op.tokenize(text)
         ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
         return ids.to_tensor(PAD), tf.cast(ids.row_lengths(), tf.int32)
@@ -103,13 +168,38 @@ class SentencePieceTokenizer(tf.Module):
         `(batch, steps)` int32 each. `END` lies behind the text. White space
         before a piece, and U+FFFD, which is read so, is no part of it."""
         ids, begins, ends = self._op.tokenize_with_offsets(text)
-        length = tf.strings.length(text)[:, None]
-        ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
-        begins, ends = (tf.concat([tf.cast(at, tf.int32), length], axis=1).to_tensor() for at in (begins, ends))
-        pieces = tf.strings.substr(tf.broadcast_to(text[:, None], tf.shape(begins)), begins, ends - begins)
+        rows, count = ids.value_rowids(), ids.nrows()
+        ids, begins, ends = (tf.cast(part.values, tf.int32) for part in (ids, begins, ends))
+        pieces = tf.strings.substr(tf.gather(text, rows), begins, ends - begins)
         shown = tf.strings.regex_replace(pieces, r"^[\s\pZ\x{FFFD}]+", "")
         begins += tf.strings.length(pieces) - tf.strings.length(shown)
+        if self.copied:
+            ids, begins, ends, rows = self._collapsed(text, ids, begins, ends, rows)
+        ids, begins, ends = (tf.RaggedTensor.from_value_rowids(part, rows, count) for part in (ids, begins, ends))
+        ids = tf.concat([ids, tf.fill([count, 1], END)], axis=1)
+        begins, ends = (tf.concat([at, tf.strings.length(text)[:, None]], axis=1).to_tensor() for at in (begins, ends))
         return ids.to_tensor(PAD), tf.cast(ids.row_lengths(), tf.int32), begins, ends
+
+    def _collapsed(self, text, ids, begins, ends, rows):
+        """Pieces of all rows, one after the other, with one `UNKNOWN` for each stretch of those that are copied."""
+        parts, starts, stops = self._split(text, f"({self.copied})", f"({self.copied})")
+        found = tf.strings.regex_full_match(parts.values, self.copied)
+        starts, stops = (
+            tf.cast(tf.ragged.boolean_mask(at, parts.with_values(found)).to_tensor(-1), tf.int32) for at in (starts, stops)
+        )
+        starts, stops = tf.gather(starts, rows), tf.gather(stops, rows)
+        begin, end = begins[:, None], ends[:, None]
+        copied = tf.reduce_any((begin < stops) & ((end > starts) | (begin >= starts)), axis=1)
+        copied |= tf.gather(self.bytes, ids) | (ids == UNKNOWN)
+        same = rows[1:] == rows[:-1]  # whether the next piece is of the same text
+        # The space before belongs to it.
+        copied |= tf.pad(copied[1:] & same, [[0, 1]]) & (ids == self._space)
+        first = copied & ~tf.pad(copied[:-1] & same, [[1, 0]])
+        run, kept = tf.cumsum(tf.cast(first, tf.int32)) - 1, first | ~copied
+        last = tf.math.unsorted_segment_max(tf.where(copied, ends, 0), tf.maximum(run, 0), tf.size(ids))
+        ends = tf.where(first, tf.gather(last, tf.maximum(run, 0)), ends)
+        ids = tf.where(first, UNKNOWN, ids)
+        return (tf.boolean_mask(part, kept) for part in (ids, begins, ends, rows))
 
     def decode(self, ids, lengths):
         """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""
@@ -119,6 +209,11 @@ class SentencePieceTokenizer(tf.Module):
     def pieces(self, ids):
         """ids of any shape -> the pieces they stand for, strings of the same shape; `▁` opens a word."""
         return tf.reshape(self._op.id_to_string(tf.reshape(ids, [-1])), tf.shape(ids))
+
+    def spelt(self, ids):
+        """ids of any shape -> what they spell, strings of the same shape, a space before what opens a word; the shared ids
+        are empty strings."""
+        return tf.gather(tf.constant(self._spelt), ids)
 
 
 def nfc(text):
@@ -192,6 +287,8 @@ class CharacterTokenizer(tf.Module):
     def pieces(self, ids):
         """ids of any shape -> their characters, strings of the same shape; the shared ids are empty strings."""
         return tf.gather(tf.constant(self._spelt), ids)
+
+    spelt = pieces
 
     def decode(self, ids, lengths):
         """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""

@@ -49,7 +49,7 @@ class Streaming:
         frontend, encoder, head = apart(state, _PARTS)
         features, frontend = self.frontend.step(batch, frontend, last)
         states, encoder = self.encoder.step(features, encoder, last)
-        answer, head = self.head.step(*states, head, last)
+        answer, head = self.head.step(*states[:3], head, last)
         return answer, together(dict(zip(_PARTS, (frontend, encoder, head))))
 
     def signatures(self, batch):

@@ -3,9 +3,10 @@
 import dataclasses
 
 from seqkit.pipe import Pipeline
-from seqkit.tasks import handwriting, sentiment, speakers, speech, strokes
+from seqkit.tasks import handwriting, sentiment, speakers, speech, strokes, translation
 
-TASKS = {task.name: task for task in (handwriting.TASK, sentiment.TASK, speakers.TASK, speech.TASK, strokes.TASK)}
+_MODULES = (handwriting, sentiment, speakers, speech, strokes, translation)
+TASKS = {module.TASK.name: module.TASK for module in _MODULES}
 ALIASES = {alias: task.name for task in TASKS.values() for alias in task.aliases}
 
 

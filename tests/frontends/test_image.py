@@ -34,7 +34,7 @@ def encoded(picture, kind="PNG", **options):
 
 def lines(items, frontend=FRONTEND):
     """The features of each item, without padding."""
-    features, lengths, _ = frontend(frontend.collate(items))
+    features, lengths, *_ = frontend(frontend.collate(items))
     return [row[:length] for row, length in zip(features.numpy(), lengths.numpy())]
 
 
@@ -316,14 +316,14 @@ def test_odd_shapes_are_answered(shape):
 
 def test_neighbours_and_padding_do_not_matter():
     items = [LINE, drawn("a"), np.full((20, 30), 255, np.uint8), np.pad(LINE, 300, constant_values=255)]
-    features, lengths, _ = FRONTEND(FRONTEND.collate(items))
+    features, lengths, *_ = FRONTEND(FRONTEND.collate(items))
     for place, item in enumerate(items):
         np.testing.assert_array_equal(features[place, : lengths[place]], lines([item])[0])
         assert not features[place, lengths[place] :].numpy().any()
 
 
 def test_no_items_are_a_batch_of_one_step():
-    features, lengths, _ = FRONTEND(FRONTEND.collate([]))
+    features, lengths, *_ = FRONTEND(FRONTEND.collate([]))
     assert features.shape == (0, 1, 48) and lengths.shape == (0,)
 
 

@@ -14,7 +14,7 @@ SCRIBBLES = [RANDOM.normal(size=(count, 2)) for count in (2, 9, 30, 5)]
 
 def features_of(items, spacing=0.1, box="longer"):
     frontend = StrokesFrontend(spacing, box)
-    features, lengths, _ = frontend({name: tf.constant(value) for name, value in frontend.collate(items).items()})
+    features, lengths, *_ = frontend({name: tf.constant(value) for name, value in frontend.collate(items).items()})
     return features.numpy(), lengths.numpy()
 
 

@@ -8,6 +8,8 @@ from seqkit.language.tokenizers import SentencePieceTokenizer, train_sentencepie
 
 
 class Letters(tf.Module):
+    copied = None
+
     """Shows the text that reaches the tokenizer."""
 
     def encode_with_offsets(self, text):
@@ -50,7 +52,7 @@ def test_spans_are_characters_of_the_raw_text():
     texts = ["Good<br />film,  \U0001f600 na\u00efve \ufb01ne", "", b"\xff bad", "a<br  >b\0c", "e\u0301 \ud800 x"]
     model = train_sentencepiece(["good film naive bad fine a b c x e"] * 3, 60)
     frontend = TextFrontend(SentencePieceTokenizer(model))
-    _, lengths, spans = frontend(frontend.collate(texts))
+    _, lengths, spans, *_ = frontend(frontend.collate(texts))
     for place, text in enumerate(texts):
         raw = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         cut = [raw[int(begin) : int(end)] for begin, end in spans[place, : lengths[place]].numpy()]
