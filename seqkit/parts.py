@@ -224,7 +224,8 @@ class Head(_Layer):
     def step(self, states, lengths, spans, state, last):
         """A `Sequence` of new states, of which rows may have none -> the answer, and the state.
 
-        The answer is to all that came, or to what is not settled yet: see `joined`. `last`, a bool, says that no more comes.
+        The answer is to all states that came, or to what is not settled yet of them: see `joined`. `last`, a bool, says that no
+        more comes.
         """
         raise NotImplementedError
 
@@ -232,6 +233,10 @@ class Head(_Layer):
         """One row of `step`, as NumPy has it, behind what this gave for the step before (None at first) -> one for all that
         came."""
         return row
+
+    def unfinished(self, answer):
+        """An answer as it is given while more comes."""
+        return answer
 
     def typed(self, **row):
         """One row of `decode`, as NumPy has it -> the answer, a dataclass."""

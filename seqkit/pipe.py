@@ -28,6 +28,7 @@ from seqkit.training import loop, objectives
 from seqkit.training.model import SequenceModel
 
 _LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
+_TRACED = ("_answer", "_answer_asked", "_explain", "_embed", "_step", "_finish", "_streaming")  # for one model
 _AHEAD = 256  # inputs of a list that are read before they are put into batches of like length
 
 
@@ -112,6 +113,11 @@ class Pipeline:
     def _step(self):
         streaming = self._streaming
         return tf.function(streaming.step, input_signature=[streaming.chunks, streaming.signature], autograph=False)
+
+    @functools.cached_property
+    def _finish(self):
+        streaming = self._streaming
+        return tf.function(streaming.finish, input_signature=[streaming.signature], autograph=False)
 
     def _traced(self, function, *more):
         """A function of a batch, traced once for batches of any size."""
@@ -203,10 +209,10 @@ class Pipeline:
                 `serving.utterances`. None takes all for one.
 
         Returns:
-            A generator: after each chunk, the answer to all that has come. The last is the whole input's answer. Where
-            `streams` is true a chunk costs the same however much came before it; elsewhere what has come is read anew each
-            time, for what comes may change how it is read. With an `endpoint` an answer is to the utterance that goes on, not
-            yet `final`; and once it is over, the final one comes too.
+            A generator: after each chunk, the answer to what has been read so far; and once they end, the whole input's answer.
+            Where `streams` is true a chunk costs the same however much came before it, and what waits for more, such as a look
+            ahead, is not read yet; elsewhere all that has come is read anew each time, for what comes may change how it is
+            read. With an `endpoint` an answer is to the utterance that goes on, and once it is over, the final one comes.
 
         Raises:
             TypeError: inputs of this task do not come in parts, or it cannot tell utterances apart.
@@ -218,30 +224,39 @@ class Pipeline:
             return self._carried(chunks) if self.streams else self._read_anew(chunks)
         self.task.needs(self.streams and self.frontend.rate, "utterances to tell apart: leave endpoint at None")
         parts = (self.frontend.part(chunk, f"Chunk {place}") for place, chunk in enumerate(chunks))
-        return utterances(self._answering_parts, parts, self.frontend.rate, endpoint)
+        return utterances(self._reading, parts, self.frontend.rate, endpoint)
 
     def _carried(self, chunks):
-        answer = self._answering_parts()
+        read, finish = self._reading()
+        place = -1
         for place, chunk in enumerate(chunks):
-            yield answer(self.frontend.part(chunk, f"Chunk {place}"))
+            yield read(self.frontend.part(chunk, f"Chunk {place}"))
+        if place >= 0:
+            yield finish()
 
-    def _answering_parts(self):
-        """A function of a part, which answers to all that it was given."""
-        state, row = self._streaming.start(1), None
+    def _reading(self):
+        """Two functions: of a part, which answers to what was read so far, and of nothing, which answers to all in the end."""
+        state, before, row = self._streaming.start(1), None, None
 
-        def answer(part):
-            nonlocal state, row
+        def read(part):
+            nonlocal state, before, row
             columns, state = self._run(self._step, self.frontend.gather([part]), state)
-            row = self.model.head.joined(row, _first(columns))
-            return self.model.head.typed(**row)
+            before, row = row, self.model.head.joined(row, _first(columns))
+            return self.model.head.unfinished(self.model.head.typed(**row))
 
-        return answer
+        def finish():
+            return self.model.head.typed(**self.model.head.joined(before, _first(self._run(self._finish, state))))
+
+        return read, finish
 
     def _read_anew(self, chunks):
-        come = []
+        come, answer = [], None
         for chunk in chunks:
             come.append(chunk)
-            yield self(self.frontend.join(come))
+            answer = self(self.frontend.join(come))
+            yield self.model.head.unfinished(answer)
+        if come:
+            yield answer
 
     def explain(self, text):
         """What the answer to one text rests on, word by word.
@@ -310,7 +325,7 @@ class Pipeline:
 
     def _become(self, other):
         self.config, self.assets, self.frontend, self.model = other.config, other.assets, other.frontend, other.model
-        for name in ("_answer", "_answer_asked", "_explain", "_embed", "_step", "_streaming"):  # traced for what was there
+        for name in _TRACED:
             self.__dict__.pop(name, None)
 
     def pretrain(self, inputs, directory=None, verbose=True, **options):
@@ -438,7 +453,7 @@ class Pipeline:
 
         Where the pipeline `streams`, it has three signatures more, with which a client streams and the server keeps nothing:
         `stream_start(count)` gives the state of so many streams, `stream_step` takes a batch of what came, with the state, and
-        gives the answer to all that came, with the next state, and `stream_finish` takes the state alone.
+        gives the answer so far, with the next state, and `stream_finish` takes the state alone and gives the answer to all.
         """
         self._check_built()
         batch = self.frontend.collate(self.task.samples)

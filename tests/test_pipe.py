@@ -174,6 +174,9 @@ def test_a_stream_answers_as_parts_come_and_names_a_bad_one():
         assert len(come) == count
     with pytest.raises(ValueError, match="Chunk 4: expected pen points"):
         next(stream)
+    *_, one, last = STROKES.pipe.stream([[(0, 3)], [(0, 0)]])
+    assert one == last == STROKES.pipe([[(0, 3), (0, 0)]])[0]  # once more, at the end
+    assert list(STROKES.pipe.stream([])) == []
 
 
 def test_the_model_inside_is_a_plain_keras_model(copied):

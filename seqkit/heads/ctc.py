@@ -7,6 +7,7 @@ Left out: words, which `Transcript` makes of characters.
 """
 
 import itertools
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -269,6 +270,10 @@ class CTCHead(Head):
         }
         alternatives = np.array([text + other for other in row["alternatives"]], object)
         return {**row, **ends, "text": text + row["text"], "alternatives": alternatives, "settled": count + row["settled"]}
+
+    def unfinished(self, answer):
+        """The `Transcript`, not `final`."""
+        return replace(answer, final=False)
 
     def typed(self, text, score, characters, left, right, confidence, alternatives, alternative_scores, settled=None):
         """One row of `decode`, or of `step`, as NumPy has it -> a `Transcript`."""

@@ -2,8 +2,9 @@
 
 Convention: the state of a stream is a flat dict of tensors, a row a stream, named after the part that it belongs to; so an
 export can take it and give it back, and nothing is kept on a server. Its shapes are fixed, but for places that are empty at
-first: they hold what is not settled yet. An answer is to all that came, as if no more came; where it has `settled`, that many
-of its characters are final, and the answers to come begin behind them. Left out: what the parts carry, see `parts.py`.
+first: they hold what is not settled yet. A step answers by what has been read so far, which is all that came but for what a
+window still waits for; `finish` answers by all of it. Where an answer has `settled`, that many of its characters are final, and
+the answers to the steps to come begin behind them. Left out: what the parts carry, see `parts.py`.
 """
 
 import numpy as np
@@ -33,12 +34,11 @@ class Streaming:
         return together({name: getattr(self, name).start(count) for name in _PARTS})
 
     def step(self, batch, state):
-        """A batch of what came, with the state -> the answer, and the next state."""
-        _, state = self._step(batch, state, last=False)
-        return self.finish(state), state
+        """A batch of what came, with the state -> the answer so far, and the next state."""
+        return self._step(batch, state, last=False)
 
     def finish(self, state):
-        """The answer."""
+        """The answer to all that came, in place of the last step's."""
         count = tf.shape(next(iter(state.values())))[0]
         nothing = {
             name: tf.zeros([count, *(size or 0 for size in spec.shape[1:])], spec.dtype) for name, spec in self.chunks.items()

@@ -18,7 +18,8 @@ def utterances(begin_reading, parts, rate, endpoint):
     """Answers to utterances.
 
     Args:
-        begin_reading: function that gives one of a part, `(samples,)`, that answers to all it was given since: a `Transcript`.
+        begin_reading: function that gives two: one of a part, `(samples,)`, that answers to what was read of all it was given
+            since, a `Transcript`; and one of nothing, that answers to all of it.
         parts: iterable of `(samples,)` float32.
         rate: int, samples in a second.
         endpoint: seconds of silence, above 0, that end an utterance.
@@ -37,7 +38,7 @@ def utterances(begin_reading, parts, rate, endpoint):
 
 def _utterances(begin_reading, parts, rate, endpoint):
     size, waiting = round(GRAIN * rate), np.zeros(0, np.float32)
-    read, begin, recent = begin_reading(), 0, np.zeros(0, np.float32)
+    (read, finish), begin, recent = begin_reading(), 0, np.zeros(0, np.float32)
     now, answer = 0, None
     for part in parts:
         waiting = np.concatenate([waiting, part])
@@ -47,19 +48,19 @@ def _utterances(begin_reading, parts, rate, endpoint):
             recent = np.concatenate([recent, piece])[-round(LEAD * rate) :]
             spoken = answer.characters[-1].right if answer.text.strip() else None
             if spoken is not None and (now - begin) / rate - spoken >= endpoint:
-                yield _moved(answer, begin / rate, final=True)
-                read, begin, answer = begin_reading(), now, None
+                yield _moved(finish(), begin / rate)
+                (read, finish), begin, answer = begin_reading(), now, None
             elif spoken is None and (now - begin) / rate >= ANEW:
-                read, begin = begin_reading(), now - len(recent)
+                (read, finish), begin = begin_reading(), now - len(recent)
                 answer = read(recent)
         if answer is not None:
-            yield _moved(answer, begin / rate, final=False)
+            yield _moved(answer, begin / rate)
     if len(waiting):
         answer = read(waiting)
-    if answer is not None and answer.text.strip():
-        yield _moved(answer, begin / rate, final=True)
+    if answer is not None and (answer := finish()).text.strip():
+        yield _moved(answer, begin / rate)
 
 
-def _moved(transcript, seconds, final):
+def _moved(transcript, seconds):
     characters = [c._replace(left=c.left + seconds, right=c.right + seconds) for c in transcript.characters]
-    return dataclasses.replace(transcript, characters=characters, final=final)
+    return dataclasses.replace(transcript, characters=characters)

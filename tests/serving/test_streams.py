@@ -49,7 +49,6 @@ def test_a_cpp_client_streams_the_same_answers(case, size, client, exported):
         rows = case.pipe.frontend.batch([case.pipe.frontend.read(rows, "Item")])["points"][0]
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     answers = list(case.pipe.stream(parts))
-    answers.append(answers[-1])  # the finish
     found = served(client, case, exported(case), rows, size)
     assert [said for _, said in found] == [case.answered(answer) for answer in answers]
     np.testing.assert_allclose([score for score, _ in found], [answer.score for answer in answers], atol=1e-5)

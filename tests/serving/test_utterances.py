@@ -11,17 +11,20 @@ RATE = 100
 
 
 def reader():
-    """Hears "a" in each sample above 0."""
+    """Hears "a" in each sample above 0; in the last one only once it is told that no more come."""
     come = np.zeros(0)
+
+    def heard(samples, final):
+        places = np.flatnonzero(samples) / RATE
+        characters = [Character("a", place, place + 0.01, 0.9) for place in places]
+        return Transcript("a" * len(places), 0.5, characters, [], final)
 
     def read(part):
         nonlocal come
         come = np.concatenate([come, part])
-        places = np.flatnonzero(come) / RATE
-        text = "a" * len(places)
-        return Transcript(text, 0.5, [Character("a", place, place + 0.01, 0.9) for place in places], [])
+        return heard(come[:-1], final=False)
 
-    return read
+    return read, lambda: heard(come, final=True)
 
 
 def sound(seconds, *places):
@@ -37,12 +40,12 @@ def finals(samples, size, endpoint=0.5):
 
 @pytest.mark.parametrize("size", [1, 7, 10, 100, 10000])
 def test_an_utterance_ends_after_a_silence_however_it_came(size):
-    found = finals(sound(40, 0.0, 0.2, 1.15, 1.6, 30.0, 39.95), size)
+    found = finals(sound(40, 0.0, 0.2, 1.15, 1.6, 30.0, 39.99), size)
     assert [(answer.text, [round(c.left, 2) for c in answer.characters]) for answer in found] == [
         ("aa", [0.0, 0.2]),
         ("aa", [1.15, 1.6]),
         ("a", [30.0]),
-        ("a", [39.95]),  # the stream ends before the silence
+        ("a", [39.99]),  # the stream ends before the silence, and the last sample was not read yet
     ]
 
 
@@ -57,14 +60,14 @@ def test_silence_is_forgotten_but_for_the_last_half_second():
     lengths = []
 
     def watched():
-        read, length = reader(), [0]
+        (read, finish), length = reader(), [0]
         lengths.append(length)
 
         def reading(part):
             length[0] += len(part)
             return read(part)
 
-        return reading
+        return reading, finish
 
     parts = np.split(sound(3600, 3599.0), 3600)
     (answer,) = [answer for answer in utterances(watched, parts, RATE, 5.0) if answer.final]
