@@ -239,7 +239,8 @@ class CTCHead(Head):
 
     def _answer(self, found, lowest):
         """`Hypotheses`, and the lowest probability of a blank `(batch,)` -> the fields of `decode`."""
-        characters = self.tokenizer.pieces(tf.where(found.ids > 0, found.ids + UNKNOWN, PAD))
+        ids = found.ids[:, : self.alternatives]
+        characters = self.tokenizer.pieces(tf.where(ids > 0, ids + UNKNOWN, PAD))
         texts = tf.strings.reduce_join(characters, axis=2)
         total = tf.cast(found.total, tf.float32)
         # Where nothing was read, it is the frame likeliest to hold more that says how sure that is.
@@ -255,7 +256,7 @@ class CTCHead(Head):
             "left": left,
             "right": right,
             "confidence": confidence,
-            "alternatives": texts[:, : self.alternatives],
+            "alternatives": texts,
             "alternative_scores": tf.nn.softmax(found.scores)[:, : self.alternatives],
         }
 

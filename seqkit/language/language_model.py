@@ -105,16 +105,19 @@ class LanguageModel(tf.Module):
             The log probability of the symbols, float32, and the states after them, int64; of the common shape.
         """
         symbols = tf.cast(symbols, tf.int64)
-        longer = range(1, self.order)
         score = tf.gather(self._unigrams, symbols + tf.zeros_like(states))
         if self.order > 1:
-            histories = [states % self.size**length for length in longer]
-            ngrams = [history * self.size + symbols + self._offsets[n] for n, history in zip(longer, histories)]
-            histories = [history + self._offsets[n - 1] for n, history in zip(longer, histories)]
-            known, log_probs = _found(self._ngrams, self._log_probs, tf.stack(ngrams))
-            _, backoffs = _found(self._histories, self._backoffs, tf.stack(histories))
-            for n in range(self.order - 1):  # the longest n-gram that is known decides; those beyond it back off
-                score = tf.where(known[n], log_probs[n], score + backoffs[n])
+            shape = [self.order - 1] + [1] * max(states.shape.rank, symbols.shape.rank)
+            sizes, shorter, longer = (
+                tf.reshape(tf.constant(numbers, tf.int64), shape)
+                for numbers in (self.size ** np.arange(1, self.order), self._offsets[:-1], self._offsets[1:])
+            )
+            histories = states % sizes
+            known, log_probs = _found(self._ngrams, self._log_probs, histories * self.size + symbols + longer)
+            _, backoffs = _found(self._histories, self._backoffs, histories + shorter)
+            # The longest n-gram that is known decides; those beyond it back off.
+            for level in zip(*map(tf.unstack, (known, log_probs, backoffs))):
+                score = tf.where(level[0], level[1], score + level[2])
         return score, (states * self.size + symbols) % self.size ** (self.order - 1)
 
     def perplexity(self, texts):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from seqkit.lengths import zero_padding
+from seqkit.lengths import mask_of, zero_padding
 
 _NOTHING = -1e30  # log of a probability of 0; unlike -inf, it can be subtracted
 _SPREAD = -0x61C8864680B583EB  # odd, so that products of 64 bits tell prefixes apart (Knuth, 6.4)
@@ -106,20 +106,16 @@ class PrefixBeam:
         state = {
             **_no_frames(batch),
             # Of each prefix, log probabilities: of all paths that end in a blank, and in a character; of the best of either.
-            "ended": first,
-            "open": nothing,
-            "ended_path": first,
-            "open_path": nothing,
+            "log_probs": tf.stack([first, nothing, first, nothing], axis=2),
             "key": tf.cast(zeros, tf.int64),
             "last": whole,
             "number": whole,  # characters
             "language": language,
             "familiar": zeros,
-            # Of each frame and prefix: where either path was at the frame before, at twice its place, 1 more where it was in a
-            # character; the last character; and its probability.
-            "back": tf.zeros([batch, 0, self.beam, 2], tf.int32),
-            "symbols": tf.zeros([batch, 0, self.beam], tf.int32),
-            "chances": tf.zeros([batch, 0, self.beam]),
+            # Of each frame and node: the symbol, and a character's probability, on the best path to the node. Nodes `2 * place`
+            # and `2 * place + 1` are where a prefix ends in a blank, and in a character.
+            "symbols": tf.zeros([batch, 0, 2 * self.beam], tf.int32),
+            "chances": tf.zeros([batch, 0, 2 * self.beam]),
             "blank": tf.zeros([batch], tf.bool),  # whether the last frame was certain of a blank
         }
         return state if self.boosts is None else {**state, "reached": self.boosts.start(whole), "reward": zeros}
@@ -141,29 +137,35 @@ class PrefixBeam:
             places, lengths = _packed(tf.broadcast_to(tf.range(tf.shape(kept)[1]), tf.shape(kept)), kept)
             log_probs, spans = (tf.gather(values, places, batch_dims=1) for values in (log_probs, spans))
             state = {**state, "blank": blank}
-        # One frame more, which is padding: a loop needs one, which a batch of nothing lacks.
-        log_probs, spans = (tf.pad(values, [[0, 0], [0, 1], [0, 0]]) for values in (log_probs, spans))
-        frames = tf.shape(log_probs)[1]
+        # One frame more, which is padding: a loop needs one, where nothing came.
+        frames = tf.maximum(tf.reduce_max(tf.pad(lengths, [[0, 1]])), 1)
+        log_probs, spans = (tf.pad(values, [[0, 0], [0, 1], [0, 0]])[:, :frames] for values in (log_probs, spans))
         chances, symbols = tf.math.top_k(log_probs[:, :, 1:], min(self.candidates, log_probs.shape[2] - 1))
         slots = {name: value for name, value in state.items() if name in _SLOTS}
-        arrays = {name: tf.TensorArray(state[name].dtype, frames) for name in ("back", "symbols", "chances")}
+        arrays = [tf.TensorArray(tf.int32, frames) for _ in range(2)]
 
         def read(frame, slots, arrays):
-            now = log_probs[:, frame], symbols[:, None, frame] + 1, chances[:, None, frame]
-            after, record = self._read(*now, slots)
-            # Behind its end a row stays as it is; what is recorded there is left out.
-            after = {name: _where(frame < lengths, value, slots[name]) for name, value in after.items()}
-            return frame + 1, after, {name: array.write(frame, record[name]) for name, array in arrays.items()}
+            now = log_probs[:, frame], symbols[:, None, frame] + 1, chances[:, None, frame], frame < lengths[:, None]
+            slots, back = self._read(*now, slots)
+            return frame + 1, slots, [array.write(frame, value) for array, value in zip(arrays, (back, slots["last"]))]
 
-        _, slots, arrays = tf.while_loop(lambda frame, *_: frame < frames, read, (0, slots, arrays))
-        new = {name: _rows_first(array.stack(), state[name].shape[2:]) for name, array in arrays.items()}
-        return _appended({**state, **slots}, {**new, "spans": spans}, lengths)
+        _, slots, (back, last) = tf.while_loop(lambda frame, *_: frame < frames, read, (0, slots, arrays))
+        back = tf.ensure_shape(back.stack(), [None, None, self.beam, 2])
+        last = tf.transpose(tf.ensure_shape(last.stack(), [None, None, self.beam]), [1, 0, 2])
+        before, nodes = _traced_back(back, lengths)
+        symbols = tf.where(nodes % 2 == 1, tf.gather(last, nodes // 2, batch_dims=2), 0)
+        chances = tf.where(symbols > 0, tf.exp(tf.gather(log_probs, symbols, batch_dims=2)), 0.0)
+        new = {"symbols": symbols, "chances": chances}
+        old = {name: tf.gather(state[name], before, axis=2, batch_dims=1) for name in new}
+        return _appended({**state, **slots, **old}, {**new, "spans": spans}, lengths)
 
-    def _read(self, log_probs, symbol, chance, slots):
-        """One frame: `(batch, symbols)`, and its candidates and their log probabilities, `(batch, 1, candidates)`."""
+    def _read(self, log_probs, symbol, chance, real, slots):
+        """One frame: `(batch, symbols)`; its candidates and their log probabilities, `(batch, 1, candidates)`; and where it is
+        one, `(batch, 1)`: behind its end a row stays as it is."""
         batch, candidates = tf.shape(symbol)[0], symbol.shape[2]
-        ended, open_, ended_path, open_path = (slots[name] for name in ("ended", "open", "ended_path", "open_path"))
-        last, total, path = slots["last"], _log_add(ended, open_), tf.maximum(ended_path, open_path)
+        last, key = slots["last"], slots["key"]
+        ended, open_, ended_path, open_path = tf.unstack(slots["log_probs"], axis=2)
+        total, path = _log_add(ended, open_), tf.maximum(ended_path, open_path)
         again = last[..., None] == symbol  # which is a new character behind a blank only
         blank, repeat = log_probs[:, :1], tf.gather(log_probs, last, batch_dims=1)
         repeat = tf.where(last > 0, repeat, _NOTHING)  # the empty prefix has nothing to repeat
@@ -173,54 +175,53 @@ class PrefixBeam:
         likelier = own + tf.cast(open_path > ended_path, tf.int32)
         grown_back = tf.where(again, own[..., None], likelier[..., None])
 
-        # A prefix grown into one that is in the beam already joins it. Places that have no prefix yet are no danger: they
-        # are the last of the first frame's, whose key nothing grows into, as among equals `top_k` prefers earlier places.
-        keys = slots["key"][..., None] * _SPREAD + tf.cast(symbol, tf.int64)
-        same = tf.reshape(keys[..., None] == slots["key"][:, None, None], [batch, self.beam * candidates, self.beam])
+        def flat(values):
+            return tf.reshape(values, [batch, self.beam * candidates, *tf.unstack(tf.shape(values)[3:])])
 
-        def joining(values):
-            return tf.reduce_max(tf.where(same, tf.reshape(values, [batch, -1, 1]), values.dtype.min), axis=1)
-
-        joined = tf.reduce_any(tf.reshape(same, [batch, self.beam, candidates, self.beam]), axis=3)
-        taken = joining(grown_path) > open_path + repeat
+        # A prefix grown into one that is in the beam already joins it. Places that have no prefix yet are no danger: their
+        # last character is no candidate.
+        keys = key[..., None] * _SPREAD
+        begins = keys + tf.cast(last[:, None], tf.int64) == key[:, None]  # `(batch, beam, beam)`, the shorter one first
+        joins = tf.reduce_any(begins, axis=1) & tf.reduce_any(again, axis=2)
+        joined = tf.matmul(tf.cast(begins, tf.float32), tf.cast(again, tf.float32)) > 0
+        origin = tf.argmax(tf.cast(begins, tf.int32), axis=1) * candidates + tf.argmax(tf.cast(again, tf.int32), axis=2)
+        joining, joining_path, joining_back = (
+            tf.gather(flat(values), origin, batch_dims=1) for values in (grown, grown_path, grown_back)
+        )
+        taken = joins & (joining_path > open_path + repeat)
+        kept = [
+            total + blank,
+            _log_add(open_ + repeat, tf.where(joins, joining, _NOTHING)),
+            path + blank,
+            tf.where(taken, joining_path, open_path + repeat),
+        ]
         kept = {
-            "ended": total + blank,
-            "open": _log_add(open_ + repeat, tf.maximum(joining(grown), _NOTHING)),
-            "ended_path": path + blank,
-            "open_path": tf.maximum(open_path + repeat, joining(grown_path)),
-            "back": tf.stack([likelier, tf.where(taken, joining(grown_back), own + 1)], axis=2),
+            **slots,
+            "log_probs": tf.where(real[..., None], tf.stack(kept, axis=2), slots["log_probs"]),
+            "back": tf.stack([likelier, tf.where(taken, joining_back, own + 1)], axis=2),
         }
-        kept |= {name: slots[name] for name in slots if name not in kept}
+        nothing = tf.fill(tf.shape(grown), _NOTHING)
         new = {
-            "ended": tf.fill([1, 1, 1], _NOTHING),
-            "open": tf.where(joined, _NOTHING, grown),
-            "ended_path": tf.fill([1, 1, 1], _NOTHING),
-            "open_path": grown_path,
+            "log_probs": tf.stack([nothing, tf.where(joined, _NOTHING, grown), nothing, grown_path], axis=3),
             "back": tf.stack([grown_back, grown_back], axis=3),
-            "key": keys,
-            "last": symbol,
-            "number": slots["number"][..., None] + 1,
+            "key": keys + tf.cast(symbol, tf.int64),
+            "last": symbol + tf.zeros_like(grown_back),
+            "number": slots["number"][..., None] + tf.ones_like(grown_back),
             **self._heard(symbol, slots),
         }
-
-        def pool(name):
-            inner = kept[name].shape[2:]
-            grown = tf.broadcast_to(new[name], [batch, self.beam, candidates, *tf.unstack(tf.shape(kept[name])[2:])])
-            grown = tf.reshape(grown, [batch, self.beam * candidates, *tf.unstack(tf.shape(kept[name])[2:])])
-            return tf.ensure_shape(tf.concat([kept[name], grown], axis=1), [None, self.beam * (candidates + 1), *inner])
-
-        pools = {name: pool(name) for name in new}
-        _, places = tf.math.top_k(_log_add(pools["ended"], pools["open"]) + self._added(pools), self.beam)
+        pools = {name: tf.concat([kept[name], flat(values)], axis=1) for name, values in new.items()}
+        places = tf.math.top_k(_total(pools["log_probs"]) + self._added({**slots, **pools}), self.beam).indices
+        places = tf.where(real, places, tf.range(self.beam))
         after = {name: tf.gather(values, places, batch_dims=1) for name, values in pools.items()}
-        chances = tf.exp(tf.gather(log_probs, after["last"], batch_dims=1))
-        return after, {"back": after.pop("back"), "symbols": after["last"], "chances": chances}
+        back = after.pop("back")
+        return {**slots, **after}, back
 
     def _heard(self, symbol, slots):
         """What the language model and the boosts make of each prefix and candidate: `(batch, beam, candidates)` each."""
-        heard = {"language": slots["language"][..., None], "familiar": slots["familiar"][..., None]}
+        heard = {}
         if self.language_model is not None:
-            log_probs, heard["language"] = self.language_model.step(heard["language"], symbol)
-            heard["familiar"] += log_probs
+            log_probs, heard["language"] = self.language_model.step(slots["language"][..., None], symbol)
+            heard["familiar"] = slots["familiar"][..., None] + log_probs
         if self.boosts is not None:
             reward, heard["reached"] = self.boosts.step(slots["reached"], symbol)
             heard["reward"] = slots["reward"][..., None] + reward
@@ -228,30 +229,28 @@ class PrefixBeam:
 
     def _added(self, slots):
         """What is added to log probabilities."""
-        added = self.weight * slots["familiar"] + self.bonus * tf.cast(slots["number"], tf.float32)
+        added = self.bonus * tf.cast(slots["number"], tf.float32)
+        if self.language_model is not None:
+            added += self.weight * slots["familiar"]
         return added if self.boosts is None else added + slots["reward"]
 
     def settle(self, state):
         """The state with what is settled in it: what all paths that are left have in common. A path that differs from the best
         one before the horizon goes."""
-        paths = tf.concat([state["ended_path"], state["open_path"]], axis=1)
-        nodes = tf.concat([2 * tf.range(self.beam), 2 * tf.range(self.beam) + 1], axis=0) + tf.zeros_like(paths, tf.int32)
-        best = self.beam * tf.cast(state["open_path"][:, :1] > state["ended_path"][:, :1], tf.int32)  # the first prefix is best
-        symbols, chances, before = _traced_back(state, nodes)
-        same = (before == tf.gather(before, best, batch_dims=1)) & (before >= 0)
-        symbols, chances = (tf.gather(values, best, batch_dims=1)[:, 0] for values in (symbols, chances))
-        count = tf.reduce_sum(tf.cast(same, tf.int32), axis=2)  # paths that are alike at a frame are so at all before it
+        log_probs = state["log_probs"]
+        paths = tf.reshape(log_probs[:, :, 2:], [-1, 2 * self.beam])
+        symbols, chances = (_of_nodes(state[name], _likelier(log_probs)[:, :1])[:, 0] for name in ("symbols", "chances"))
+        same = (state["symbols"] == symbols[..., None]) & mask_of(symbols, state["frames"])[..., None]
+        count = tf.reduce_sum(tf.math.cumprod(tf.cast(same, tf.int32), axis=1), axis=1)
         left = (paths > _NOTHING / 2) & (count >= state["frames"][:, None] - self.horizon)
         common = tf.reduce_min(tf.where(left, count, state["frames"][:, None]), axis=1)
-        kept = tf.stack(tf.split(left, 2, axis=1))
-        some = tf.reduce_any(kept, axis=0)
-        kept = dict(zip(("ended_path", "open_path", "ended", "open"), (kept[0], kept[1], some, some)))
-        state = {**state, **{name: tf.where(stays, state[name], _NOTHING) for name, stays in kept.items()}}
-        return _settled(state, symbols, chances, common)
+        left = tf.reshape(left, [-1, self.beam, 2])
+        left = tf.concat([tf.reduce_any(left, axis=2, keepdims=True)] * 2 + [left], axis=2)
+        return _settled({**state, "log_probs": tf.where(left, log_probs, _NOTHING)}, symbols, chances, common)
 
     def hypotheses(self, state):
         """What a state spells: `Hypotheses`, of them as many as the beam is wide."""
-        scores = _log_add(state["ended"], state["open"])
+        scores = _total(state["log_probs"])
         possible = scores > _NOTHING / 2
         familiar, slots = state["familiar"], state
         if self.language_model is not None:
@@ -261,18 +260,15 @@ class PrefixBeam:
         scores += self._added({**slots, "familiar": familiar})
         scores, order = tf.math.top_k(tf.where(possible, scores, -float("inf")), self.beam)
 
-        def ordered(name):
-            return tf.gather(state[name], order, batch_dims=1)
-
-        nodes = 2 * order + tf.cast(ordered("open_path") > ordered("ended_path"), tf.int32)
-        symbols, chances, _ = _traced_back(state, nodes)
+        nodes = tf.gather(_likelier(state["log_probs"]), order, batch_dims=1)
+        symbols, chances = (_of_nodes(state[name], nodes) for name in ("symbols", "chances"))
         symbols = tf.where(scores[..., None] > -float("inf"), symbols, 0)
         places = placed(symbols[:, 0], chances[:, 0], state["spans"])
         familiar = tf.gather(familiar, order[:, 0], batch_dims=1)
         return _hypotheses(state, *spelt(symbols), scores, places, familiar)
 
 
-_SLOTS = "ended", "open", "ended_path", "open_path", "key", "last", "number", "language", "familiar", "reached", "reward"
+_SLOTS = "log_probs", "key", "last", "number", "language", "familiar", "reached", "reward"
 
 
 def spelt(paths):
@@ -354,35 +350,39 @@ def _hypotheses(state, ids, counts, scores, places, familiar):
     return Hypotheses(ids, counts, scores, places, state["settled"], total, certainty, familiar)
 
 
-def _traced_back(state, nodes):
-    """The paths that end in nodes `(batch, n)`, which are numbers as in `back`.
+def _total(log_probs):
+    """Of each prefix `(batch, n, 4)`, the log probability of all its paths."""
+    return _log_add(log_probs[:, :, 0], log_probs[:, :, 1])
+
+
+def _likelier(log_probs):
+    """Of each prefix `(batch, n, 4)`, the node where its best path ends."""
+    opened = log_probs[:, :, 3] > log_probs[:, :, 2]
+    return 2 * tf.range(tf.shape(opened)[1]) + tf.cast(opened, tf.int32)
+
+
+def _of_nodes(values, nodes):
+    """What `(batch, frames, all nodes)` has of nodes `(batch, n)`: `(batch, n, frames)`."""
+    return tf.transpose(tf.gather(values, nodes, axis=2, batch_dims=1), [0, 2, 1])
+
+
+def _traced_back(back, lengths):
+    """The best path to each node, by the node before each at each frame, `(frames, batch, beam, 2)`.
 
     Returns:
-        Their symbols and probabilities, 0 behind a row's last frame, and their nodes, -1 there: `(batch, n, frames)`.
+        The node before the first frame, `(batch, nodes)`, and those at each, `(batch, frames, nodes)`.
     """
-    frames = 1 + tf.shape(state["back"])[1]  # the last is padding, as a loop needs one
-    back, symbols, chances = (_rows_first(state[name], state[name].shape[2:]) for name in ("back", "symbols", "chances"))
-    back, symbols, chances = (tf.pad(v, [[0, 1]] + [[0, 0]] * (v.shape.rank - 1)) for v in (back, symbols, chances))
-    back = tf.reshape(back, [frames, tf.shape(nodes)[0], 2 * back.shape[2]])
+    frames, batch, beam, _ = tf.unstack(tf.shape(back))
+    back = tf.reshape(back, [frames, batch, 2 * beam])
 
-    def read(frame, nodes, paths):
-        real = (frame < state["frames"])[:, None]
-        opened = real & (nodes % 2 == 1)
-        symbol = tf.where(opened, tf.gather(symbols[frame], nodes // 2, batch_dims=1), 0)
-        chance = tf.where(opened, tf.gather(chances[frame], nodes // 2, batch_dims=1), 0.0)
-        paths = [array.write(frame, value) for array, value in zip(paths, (symbol, chance, tf.where(real, nodes, -1)))]
-        return frame - 1, tf.where(real, tf.gather(back[frame], nodes, batch_dims=1), nodes), paths
+    def read(frame, nodes, path):
+        path, before = path.write(frame, nodes), tf.gather(back[frame], nodes, batch_dims=1)
+        return frame - 1, tf.where(frame < lengths[:, None], before, nodes), path
 
-    arrays = [tf.TensorArray(dtype, frames) for dtype in (tf.int32, tf.float32, tf.int32)]
-    _, _, arrays = tf.while_loop(lambda frame, *_: frame >= 0, read, (frames - 1, nodes, arrays))
-    paths = [tf.ensure_shape(array.stack(), [None, None, nodes.shape[1]])[:-1] for array in arrays]
-    return [tf.transpose(values, [1, 2, 0]) for values in paths]
-
-
-def _rows_first(values, inner):
-    """`(frames, batch, ...)` -> `(batch, frames, ...)`, of a known inner shape."""
-    values = tf.ensure_shape(values, [None, None, *inner])
-    return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])
+    nodes = tf.tile(tf.range(2 * beam)[None], [batch, 1])
+    path = tf.TensorArray(tf.int32, frames)
+    _, nodes, path = tf.while_loop(lambda frame, *_: frame >= 0, read, (frames - 1, nodes, path))
+    return nodes, tf.transpose(path.stack(), [1, 0, 2])
 
 
 def _certain_blanks_once(log_probs, lengths, certain, before):
@@ -398,13 +398,11 @@ def _certain_blanks_once(log_probs, lengths, certain, before):
 
 def _packed(values, kept):
     """Moves the kept values of each row `(batch, steps)` to its front: them, padded with 0, and their number."""
-    rows = tf.ragged.boolean_mask(values, kept)
-    return rows.to_tensor(), tf.cast(rows.row_lengths(), tf.int32)
-
-
-def _where(rows, values, others):
-    """Values of the rows that are true, of others elsewhere; `(batch, ...)`."""
-    return tf.where(tf.reshape(rows, [-1, *[1] * (values.shape.rank - 1)]), values, others)
+    counts = tf.reduce_sum(tf.cast(kept, tf.int32), axis=1)
+    from_, to = tf.where(kept), tf.cumsum(tf.cast(kept, tf.int64), axis=1, exclusive=True)
+    to = tf.stack([from_[:, 0], tf.gather_nd(to, from_)], axis=1)
+    shape = tf.stack([tf.shape(kept)[0], tf.reduce_max(tf.pad(counts, [[0, 1]]))])
+    return tf.scatter_nd(to, tf.gather_nd(values, from_), tf.cast(shape, tf.int64)), counts
 
 
 def _log_add(first, second):
