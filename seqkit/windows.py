@@ -67,8 +67,7 @@ class Windows:
     @staticmethod
     def _taken(values, places):
         """The steps at `(batch, steps)` places, zeros beyond the end."""
-        end = ops.shape(values)[1]
-        values = ops.pad(values, [[0, 0], [0, 1]] + [[0, 0]] * (len(values.shape) - 2))
-        places = ops.minimum(places, end)
-        places = ops.reshape(places, (*ops.shape(places), *[1] * (len(values.shape) - 2)))
-        return ops.take_along_axis(values, places, axis=1)
+        batch, end = ops.shape(values)[:2]
+        inner = values.shape[2:]
+        rows = ops.reshape(ops.pad(values, [[0, 0], [0, 1]] + [[0, 0]] * len(inner)), (batch * (end + 1), *inner))
+        return ops.take(rows, ops.minimum(places, end) + (end + 1) * ops.arange(batch, dtype="int32")[:, None], axis=0)

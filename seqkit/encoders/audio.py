@@ -102,7 +102,7 @@ class AudioEncoder(Encoder):
         new, after["recurrent"] = self.recurrent.step(Sequence(_flat(image), lengths, spans), after["recurrent"], last)
         if self.row is not None:
             width = self.recurrent.units
-            both = ops.concatenate([new.values, spans], axis=-1)
+            both = ops.concatenate([new.values, new.spans], axis=-1)
             stretch, lengths, after["ahead"] = self.ahead.step(both, lengths, after["ahead"], last)
             values = self.row(stretch[..., :width])
             spans = stretch[:, : ops.shape(values)[1], width:]

@@ -54,14 +54,16 @@ class RecurrentEncoder(Encoder):
 
     def step(self, sequence, state, last):
         """Reads what came: as `parts.Encoder.step`."""
-        # One step more, which is padding: layers cannot read none.
-        states, after = ops.pad(sequence.values, [[0, 0], [0, 1], [0, 0]]), {}
+        count = ops.max(ops.pad(sequence.lengths, [[0, 1]]))
+        # Padding where there is nothing else: layers cannot read no step.
+        states = ops.pad(sequence.values, [[0, 0], [0, 1], [0, 0]])[:, : ops.maximum(count, 1)]
+        after = {}
         real = mask_of(states, sequence.lengths)
         for place, layer in enumerate(self.recurrent):
             names = f"output{place}", f"cell{place}"
             states, *carried = layer(states, mask=real, initial_state=[state[name] for name in names])
             after.update(zip(names, carried))
-        return Sequence(zero_padding(states, sequence.lengths)[:, :-1], sequence.lengths, sequence.spans), after
+        return Sequence(zero_padding(states, sequence.lengths)[:, :count], sequence.lengths, sequence.spans[:, :count]), after
 
 
 class CommitteeEncoder(Encoder):
