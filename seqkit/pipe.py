@@ -112,7 +112,8 @@ class Pipeline:
     @functools.cached_property
     def _step(self):
         streaming = self._streaming
-        return tf.function(streaming.step, input_signature=[streaming.chunks, streaming.signature], autograph=False)
+        step = tf.function(streaming.step, input_signature=[streaming.chunks, streaming.signature], autograph=False)
+        return step.get_concrete_function()  # which looks at its many inputs once
 
     @functools.cached_property
     def _finish(self):
@@ -126,7 +127,7 @@ class Pipeline:
     @staticmethod
     def _run(program, *inputs):
         """Runs a traced function on collated batches: dicts of NumPy arrays."""
-        return tf.nest.map_structure(lambda value: value.numpy(), program(*tf.nest.map_structure(tf.constant, inputs)))
+        return _arrays(program(*_tensors(inputs)))
 
     def __call__(self, inputs, batch_size=32, **wishes):
         """Answers one input, many of them, or a stream.
@@ -240,12 +241,12 @@ class Pipeline:
 
         def read(part):
             nonlocal state, before, row
-            columns, state = self._run(self._step, self.frontend.gather([part]), state)
-            before, row = row, self.model.head.joined(row, _first(columns))
+            columns, state = self._step(_tensors(self.frontend.gather([part])), state)
+            before, row = row, self.model.head.joined(row, _first(_arrays(columns)))
             return self.model.head.unfinished(self.model.head.typed(**row))
 
         def finish():
-            return self.model.head.typed(**self.model.head.joined(before, _first(self._run(self._finish, state))))
+            return self.model.head.typed(**self.model.head.joined(before, _first(_arrays(self._finish(state)))))
 
         return read, finish
 
@@ -519,6 +520,14 @@ def _shown(batches):
 
     console = Console(stderr=True)
     return track(batches, "Reading", console=console, transient=True, disable=not console.is_terminal)
+
+
+def _tensors(arrays):
+    return tf.nest.map_structure(tf.constant, arrays)
+
+
+def _arrays(tensors):
+    return tf.nest.map_structure(lambda tensor: tensor.numpy(), tensors)
 
 
 def _first(columns):

@@ -9,6 +9,8 @@ import dataclasses
 
 import numpy as np
 
+from seqkit.results import Character
+
 GRAIN = 0.1  # seconds that are read at a time
 ANEW = 10.0  # seconds of silence after which reading begins anew
 LEAD = 0.5  # seconds of it that are read again, lest the first word lose its begin
@@ -62,5 +64,5 @@ def _utterances(begin_reading, parts, rate, endpoint):
 
 
 def _moved(transcript, seconds):
-    characters = [c._replace(left=c.left + seconds, right=c.right + seconds) for c in transcript.characters]
+    characters = [Character(text, left + seconds, right + seconds, sure) for text, left, right, sure in transcript.characters]
     return dataclasses.replace(transcript, characters=characters)
