@@ -67,6 +67,7 @@ class Frontend(tf.Module):
         streams: whether it looks only backwards: then it has `start` and `step`.
         join: function of a list of parts of one input, in order -> the input; None where inputs come whole.
         tokenizer: what made the steps of a text, None elsewhere.
+        largest: int, `size` of a padded batch that a call answers at once, which bounds the memory it takes.
         rate: int, steps of a part, an array, in a unit of the spans, where utterances of a stream are told apart; else None.
         plain: `(values, lengths, seed, views=1) -> (features, lengths)`, in graph: makes features of what `learning()` keeps,
             where that is something else, for tasks that vary nothing; None elsewhere.
@@ -75,6 +76,7 @@ class Frontend(tf.Module):
     signature: dict
     more = {}
     streams = False
+    largest = 1 << 19
     chunks = join = tokenizer = plain = rate = None
 
     def read(self, item, name):

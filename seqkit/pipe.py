@@ -27,7 +27,6 @@ from seqkit.serving.utterances import utterances
 from seqkit.training import loop, objectives
 from seqkit.training.model import SequenceModel
 
-_LARGEST_BATCH = 1 << 19  # size of a padded batch, in the frontend's units: bounds the memory a call takes
 _TRACED = ("_answer", "_answer_asked", "_explain", "_embed", "_step", "_finish", "_streaming")  # for one model
 _AHEAD = 256  # inputs of a list that are read before they are put into batches of like length
 
@@ -194,7 +193,7 @@ class Pipeline:
         items = iter(items)
         while window := list(itertools.islice(items, ahead)):
             rows = [None] * len(window)
-            batches = list(_by_length([self.frontend.size(item) for item in window], batch_size))
+            batches = list(_by_length([self.frontend.size(item) for item in window], batch_size, self.frontend.largest))
             for places in _shown(batches) if watched() else batches:
                 columns = columns_of(self.frontend.batch([window[place] for place in places]))
                 for row, place in enumerate(places):
@@ -534,12 +533,12 @@ def _first(columns):
     return {name: column[0] for name, column in columns.items()}
 
 
-def _by_length(sizes, batch_size):
-    """Groups places into batches of like size, none larger than the memory bound allows unless it is one item."""
+def _by_length(sizes, batch_size, largest):
+    """Groups places into batches of like size, none of which is larger when padded, unless it is one item."""
     batch = []
     for place in sorted(range(len(sizes)), key=sizes.__getitem__):
         # Sizes grow, so the newcomer's is the one that all of the batch is padded to.
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * sizes[place] > _LARGEST_BATCH):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * sizes[place] > largest):
             yield batch
             batch = []
         batch.append(place)

@@ -21,13 +21,12 @@ from seqkit.pipe import Pipeline
 
 def test_batches_hold_like_sizes_and_every_place_once():
     sizes = [5, 900, 7, 3, 800, 6]
-    assert list(module._by_length(sizes, 2)) == [[3, 0], [5, 2], [4, 1]]
-    assert list(module._by_length([], 2)) == []
+    assert list(module._by_length(sizes, 2, 1 << 19)) == [[3, 0], [5, 2], [4, 1]]
+    assert list(module._by_length([], 2, 1 << 19)) == []
 
 
-def test_long_inputs_are_answered_in_smaller_batches(monkeypatch):
-    monkeypatch.setattr(module, "_LARGEST_BATCH", 100)
-    assert list(module._by_length([10, 30, 30, 60, 500], 32)) == [[0, 1, 2], [3], [4]]
+def test_long_inputs_are_answered_in_smaller_batches():
+    assert list(module._by_length([10, 30, 30, 60, 500], 32, 100)) == [[0, 1, 2], [3], [4]]
 
 
 def test_a_stream_reads_no_further_than_it_must():

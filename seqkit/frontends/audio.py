@@ -41,7 +41,7 @@ class AudioFrontend(Frontend):
         "lengths": tf.TensorSpec((None,), tf.int32, "lengths"),
     }
     more = {"waveform": chunks}
-    rate = RATE
+    rate, largest = RATE, 1 << 14  # of almost three minutes, which take some 0.3 GB
 
     def __init__(self, bands=80, normalise="whole"):
         super().__init__(name="audio_frontend")
