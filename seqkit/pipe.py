@@ -277,6 +277,33 @@ class Pipeline:
         weights, evidence = columns.pop("weights")[0], columns.pop("evidence")[0]
         return explain_words(self.model.head.typed(**_first(columns)), pieces, weights, evidence)
 
+    def score(self, examples, batch_size=32, columns=None):
+        """How probable the model finds given answers.
+
+        Args:
+            examples, columns: `(input, target)` pairs, or as in `evaluate`.
+            batch_size: int, pairs scored at once.
+
+        Returns:
+            List of float, the log probability of each target, in nats.
+
+        Raises:
+            ValueError: an example does not fit.
+            TypeError: the task's head gives no probabilities.
+        """
+        self._check_built()
+        self.task.needs(self.model.head.log_prob, "probabilities of given answers")
+        examples = self._read(examples, columns)
+        inputs, targets = self._held_out(examples)
+        scores = [0.0] * len(inputs)
+        for places in _by_length([self.frontend.size(item) for item in inputs], batch_size, self.frontend.largest):
+            states = self.model.encoder.encode(self.frontend(self.frontend.batch([inputs[place] for place in places])))
+            batch = self.model.head.targets([targets[place] for place in places])
+            outputs = self.model.head(states.values, states.lengths, targets=batch)
+            for place, value in zip(places, self.model.head.log_prob(batch, outputs).numpy().tolist()):
+                scores[place] = value
+        return scores
+
     def learn(self, examples, columns=None):
         """Learns what must be known before there are weights, such as a vocabulary, and creates the weights.
 

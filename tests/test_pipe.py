@@ -8,7 +8,8 @@ import random
 import keras
 import numpy as np
 import pytest
-from cases import SENTIMENT, STROKES
+import tensorflow as tf
+from cases import SENTIMENT, STROKES, TRANSLATION
 
 import seqkit
 from seqkit import pipe as module
@@ -193,3 +194,23 @@ def test_another_keras_backend_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match="Keras is set to 'jax'. Set the environment variable KERAS_BACKEND=tensorflow"):
         SENTIMENT.build()
+
+
+def test_score_says_how_probable_given_answers_are():
+    # Against the answers' own scores, TensorFlow's loss one by one, and the probabilities of a text's pieces.
+    pairs = [("a good film", "positive"), ("bad", "negative"), ("a good film", "neutral")]
+    answers = SENTIMENT.pipe([text for text, _ in pairs])
+    expected = [np.log(answer.scores[label]) for answer, (_, label) in zip(answers, pairs)]
+    np.testing.assert_allclose(SENTIMENT.pipe.score(pairs), expected, rtol=1e-4)
+
+    pairs = TRANSLATION.examples[:3]
+    head, model = TRANSLATION.pipe.model.head, TRANSLATION.pipe.model
+    for (text, translation), score in zip(pairs, TRANSLATION.pipe.score(pairs, batch_size=2)):
+        features, lengths, *_ = TRANSLATION.pipe.frontend(TRANSLATION.pipe.frontend.collate([text]))
+        targets = head.targets([translation])
+        logits = model({"features": features, "lengths": lengths, "targets": targets})["logits"]
+        log_probs = tf.nn.log_softmax(logits[0]).numpy()
+        np.testing.assert_allclose(score, sum(row[piece] for row, piece in zip(log_probs, targets["ids"][0])), rtol=1e-4)
+
+    with pytest.raises(TypeError, match="stroke-recognition pipeline has no probabilities of given answers"):
+        STROKES.pipe.score(STROKES.examples)

@@ -140,6 +140,10 @@ class CTCHead(Head):
         compute = _kernel_loss if keras.backend.backend() == "tensorflow" else _portable_loss
         return compute(symbols, targets["lengths"], outputs["log_probs"], outputs["lengths"])
 
+    def log_prob(self, targets, outputs):
+        """The log probability of each text, `(batch,)` in nats, over all ways to spell it."""
+        return -self.loss(targets, outputs)
+
     def disagreement(self, outputs):
         """How differently the two views of each line are read, the second half of the batch being the first seen otherwise.
 

@@ -108,6 +108,11 @@ class LabelHead(Head):
             loss = loss * ops.sum(truth * ops.convert_to_tensor(self.class_weights, "float32"), axis=1)
         return loss
 
+    def log_prob(self, targets, outputs):
+        """The log probability of each label, `(batch,)` in nats, as it is answered."""
+        log_probs = ops.log_softmax(outputs["logits"] / self.temperature)
+        return ops.take_along_axis(log_probs, targets["ids"][:, None], axis=1)[:, 0]
+
     def decode(self, states, lengths, spans=None):
         """The answer: `{"label": (batch,), "score": (batch,), "scores": (batch, labels)}`."""
         return self.answer(self(states, lengths)["logits"])

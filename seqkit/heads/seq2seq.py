@@ -254,25 +254,34 @@ class Seq2SeqHead(Head):
         numbers = np.float32(temperature), np.int32(top_k), np.float32(top_p), np.int32(seed)
         return {"prefix": np.array(prefix.encode(), object), **dict(zip(("temperature", "top_k", "top_p", "seed"), numbers))}
 
-    def _found(self, states, lengths, texts, beam, **search):
-        steps = tf.shape(states)[1]
-        real = tf.sequence_mask(lengths, steps)
+    def log_prob(self, targets, outputs):
+        """The log probability of each text, `(batch,)` in nats, its end included."""
+        log_probs = ops.log_softmax(outputs["logits"])
+        right = ops.take_along_axis(log_probs, ops.cast(targets["ids"], "int32")[..., None], axis=2)[..., 0]
+        return ops.sum(ops.where(mask_of(right, targets["lengths"]), right, 0.0), axis=1)
+
+    def _memory(self, states, lengths, texts):
+        """What the search reads at each step: see `beam_search`."""
+        real = tf.sequence_mask(lengths, tf.shape(states)[1])
         copyable = (texts != "") & real if texts is not None else tf.zeros_like(real)
         limit = tf.cast(tf.math.ceil(self.longest * tf.cast(lengths, tf.float32)), tf.int32) + _MORE
         limit += tf.reduce_sum(tf.cast(copyable, tf.int32), axis=1)
         if self.cites:  # a text of nothing but its end stays one
             limit = tf.where(lengths > 1, limit, 0)
-        memory = {"states": states, "real": real, "copyable": copyable, "limit": limit}
-        never = tf.concat([tf.zeros([UNKNOWN + 1], tf.bool), self.tokenizer.bytes[UNKNOWN + 1 :]], 0) if self.cites else None
+        return {"states": states, "real": real, "copyable": copyable, "limit": limit}
 
-        def step(tokens, state, memory):
-            written, weights, state = self._advance(tokens, state, memory["states"], memory["real"])
-            log_probs = tf.nn.log_softmax(self._logits(written))
-            if never is not None:
-                log_probs = tf.where(never, LOWEST, log_probs)
-            return log_probs, tf.cast(weights, tf.float32), state
+    def _next(self, tokens, state, memory):
+        """A step of the search: see `beam_search`."""
+        written, weights, state = self._advance(tokens, state, memory["states"], memory["real"])
+        log_probs = tf.nn.log_softmax(self._logits(written))
+        if self.cites:  # it copies what only bytes could spell
+            bytes_alone = tf.concat([tf.zeros([UNKNOWN + 1], tf.bool), self.tokenizer.bytes[UNKNOWN + 1 :]], 0)
+            log_probs = tf.where(bytes_alone, LOWEST, log_probs)
+        return log_probs, tf.cast(weights, tf.float32), state
 
-        return beam_search(step, self._start(states, lengths, beam), memory, beam, **search)
+    def _found(self, states, lengths, texts, beam, **search):
+        memory = self._memory(states, lengths, texts)
+        return beam_search(self._next, self._start(states, lengths, beam), memory, beam, **search)
 
     def _drawn(self, states, lengths, texts, prefix, asked):
         """One text of each row, drawn, and no others."""
