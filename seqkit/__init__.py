@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "analyze_sentiment": "seqkit.presets",
     "build": "seqkit.tasks",
+    "chain": "seqkit.chained",
     "models": "seqkit.serving.saved",
     "pipeline": "seqkit.presets",
     "read_handwriting": "seqkit.presets",

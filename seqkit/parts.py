@@ -194,6 +194,8 @@ class Head(_Layer):
         explain: function `(states, lengths, spans)` -> dict: `decode`, and what it rests on, step by step; or None.
         embed: function `(states, lengths, spans)` -> `{"embedding": (batch, size)}`, where inputs lie by likeness, by which a
             head can `enroll` labels; or None.
+        write: function `(carried, texts)` -> the next piece of each text, which are over, and what is carried, where `begin`
+            of a `Sequence` gives what is carried first; or None.
         log_prob: function `(targets, outputs)` -> `(batch,)`, how probable each target is, in nats; or None.
         asks: dict of name -> `tf.TensorSpec`: what `decode` may be asked for when it is called, such as words to look for.
         cites: whether it cites the input: `decode` takes the `texts` of its states too, and `typed` the `source`, the input as
@@ -202,7 +204,7 @@ class Head(_Layer):
 
     monitor = None
     cites = False
-    disagreement = explain = embed = log_prob = None
+    disagreement = explain = embed = log_prob = write = None
     asks = {}
 
     def check(self, target, name, frames):

@@ -27,7 +27,7 @@ from seqkit.serving.utterances import utterances
 from seqkit.training import loop, objectives
 from seqkit.training.model import SequenceModel
 
-_TRACED = ("_answer", "_answer_asked", "_explain", "_embed", "_step", "_finish", "_streaming")  # for one model
+_TRACED = ("_answer", "_answer_asked", "_explain", "_embed", "_write", "_step", "_finish", "_streaming")  # for one model
 _AHEAD = 256  # inputs of a list that are read before they are put into batches of like length
 
 
@@ -107,6 +107,10 @@ class Pipeline:
     @functools.cached_property
     def _embed(self):
         return self._traced(lambda batch: self.model.head.embed(*self.model.encoder.encode(self.frontend(batch))[:3]))
+
+    @functools.cached_property
+    def _write(self):
+        return tf.function(self.model.head.write, autograph=False, reduce_retracing=True)
 
     @functools.cached_property
     def _step(self):
@@ -257,6 +261,38 @@ class Pipeline:
             yield self.model.head.unfinished(answer)
         if come:
             yield answer
+
+    def stream_text(self, text):
+        """Answers one input while the answer is being written, such as a translation.
+
+        Args:
+            text: a raw input.
+
+        Returns:
+            A generator of the answer's pieces, `str`, spaces included: together they are the answer of a beam of 1.
+
+        Raises:
+            ValueError: the input is of the wrong kind.
+            TypeError: the task's answer is not written piece by piece.
+        """
+        self._check_built()
+        self.task.needs(self.model.head.write, "answer that is written piece by piece: call it")
+        return self._written(self.frontend.pieces(self.frontend.read(text, "Item 0")))
+
+    def _written(self, pieces):
+        for source, _ in pieces:
+            states = self.model.encoder.encode(self.frontend(_tensors(self.frontend.batch([source]))))
+            carried, first = self.model.head.begin(states.values, states.lengths, states.texts), True
+            around = source.decode() if len(pieces) > 1 else ""  # white space around sentences stays
+            yield from filter(None, [around[: len(around) - len(around.lstrip())]])
+            while True:
+                piece, over, carried = self._write(carried, states.texts)
+                if over.numpy()[0]:
+                    break
+                piece = piece.numpy()[0].decode()
+                yield piece.removeprefix(" ") if first else piece
+                first = False
+            yield from filter(None, [around[len(around.rstrip()) :] if around.strip() else ""])
 
     def explain(self, text):
         """What the answer to one text rests on, word by word.

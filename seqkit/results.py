@@ -289,6 +289,7 @@ class Translation:
         alignment: which of its words come from where.
         alternatives: `(text, share)` pairs, best first, the answer included: how those that were considered compare.
         source: what was translated; None where that is no text.
+        heard: the `Transcript` of what was translated, where that was said.
     """
 
     text: str
@@ -296,6 +297,18 @@ class Translation:
     alignment: Alignment
     alternatives: list[tuple[str, float]]
     source: str | None = None
+    heard: Transcript | None = None
+
+    @property
+    def words(self):
+        """Each `Word` of the text, where the word of the source that it comes from lies, as far as its attention goes."""
+        pairs = {target: source for source, target in self.alignment.pairs}
+        places = ((place, self.alignment.source[pairs[place]]) for place in sorted(pairs))
+        weights = self.alignment.weights
+        return [
+            Word(self.alignment.target[place].text, token.start, token.end, weights[place][pairs[place]])
+            for place, token in places
+        ]
 
     def as_row(self):
         """What a table shows of it: dict of column -> text."""
@@ -304,7 +317,8 @@ class Translation:
     def as_json(self):
         """All of it, as a dict that JSON takes."""
         tokens = {side: [token._asdict() for token in getattr(self.alignment, side)] for side in ("source", "target")}
-        return {**asdict(self), "alignment": {**tokens, "weights": self.alignment.weights}}
+        heard = {} if self.heard is None else {"heard": self.heard.as_json(), "words": [word._asdict() for word in self.words]}
+        return {**asdict(self), "alignment": {**tokens, "weights": self.alignment.weights}, **heard}
 
     def plot(self):
         """Draws the alignment: see `Alignment.plot`."""

@@ -14,7 +14,7 @@ FLOORS = [
     {"frontends", "encoders", "heads"},
     {"data"},
     {"training", "serving"},
-    {"pipe"},
+    {"pipe", "chained"},
     {"tasks"},
     {"presets"},
     {""},

@@ -19,7 +19,7 @@ from seqkit.lengths import mask_of
 from seqkit.metrics import fit_sigmoid, sentence_quality, translation
 from seqkit.parts import END, START, UNKNOWN, Head
 from seqkit.results import Translation
-from seqkit.search.beam import LOWEST, Hypotheses, beam_search
+from seqkit.search.beam import LOWEST, Hypotheses, beam_search, pointers_of, with_copies
 
 ATTENTION = {"additive": lambda units: AdditiveAttention(units), "multiplicative": lambda units: MultiplicativeAttention()}
 _MORE = 10  # pieces that a text may have beside its share of the states
@@ -282,6 +282,40 @@ class Seq2SeqHead(Head):
     def _found(self, states, lengths, texts, beam, **search):
         memory = self._memory(states, lengths, texts)
         return beam_search(self._next, self._start(states, lengths, beam), memory, beam, **search)
+
+    def begin(self, states, lengths, texts=None):
+        """What `write` carries before the first piece: a dict of tensors."""
+        memory = self._memory(states, lengths, texts)
+        rows = tf.shape(states)[0]
+        state = {f"state_{name}": value for name, value in self._start(states, lengths, 1).items()}
+        return {**memory, **state, "left": memory["limit"], "free": memory["copyable"], "tokens": tf.fill([rows, 1], START)}
+
+    def write(self, carried, texts=None):
+        """The next piece of each text, the likeliest: as the search with a beam of 1 finds it.
+
+        Args:
+            carried: what `begin`, or this, gave.
+            texts: `(batch, steps)` strings, of the `Sequence`, or None.
+
+        Returns:
+            Pieces `(batch,)`, strings, a space before what opens a word; which texts are over, `(batch,)` bool, whose piece is
+            none; and what is carried.
+        """
+        state = {name.removeprefix("state_"): value for name, value in carried.items() if name.startswith("state_")}
+        log_probs, weights, state = self._next(carried["tokens"], state, carried)
+        free = carried["free"][:, None]
+        count = tf.reduce_sum(tf.cast(free, tf.int32), axis=2)
+        log_probs = with_copies(log_probs, count, carried["left"][:, None])
+        tokens = tf.argmax(log_probs, axis=2, output_type=tf.int32)
+        copied = pointers_of(weights, free)
+        free &= ~((tokens == UNKNOWN)[:, :, None] & tf.one_hot(copied, tf.shape(free)[2], True, False))
+        pieces = self.tokenizer.spelt(tokens)
+        if texts is not None:
+            pieces = tf.where(tokens == UNKNOWN, tf.gather(texts, copied, batch_dims=1), pieces)
+        over = (tokens[:, 0] == END) | (carried["left"] <= 0)
+        state = {f"state_{name}": value for name, value in state.items()}
+        carried = {**carried, **state, "left": carried["left"] - 1, "free": free[:, 0], "tokens": tokens}
+        return tf.where(over, "", pieces[:, 0]), over, carried
 
     def _drawn(self, states, lengths, texts, prefix, asked):
         """One text of each row, drawn, and no others."""

@@ -92,7 +92,7 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
     def body(t, alive, pool, results, attention):
         log_probs, weights, state = step(alive.tokens, alive.state, alive.memory)
         left = tf.reduce_sum(tf.cast(alive.free, tf.int32), axis=2)
-        log_probs = _copying(log_probs, left, alive.memory["limit"][:, None] - t)
+        log_probs = with_copies(log_probs, left, alive.memory["limit"][:, None] - t)
         if no_repeat:
             log_probs = _without_repeats(log_probs, alive.history[..., 0], t, no_repeat)
         if prefix is not None:
@@ -121,7 +121,7 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
         # The best `beam` of the others go on.
         _, going = tf.math.top_k(tf.where(ends, LOWEST * 2, chosen), beam)
         parents, tokens, total = (tf.gather(value, going, batch_dims=1) for value in (parents, tokens, total))
-        pointers = _pointers(weights, alive.free)
+        pointers = pointers_of(weights, alive.free)
         alive = alive._replace(
             state=tf.nest.map_structure(lambda value: _of(value, parents), state),
             tokens=tokens,
@@ -205,7 +205,7 @@ def _best(pool, more):
     return _Pool(*(_of(value, places) for value in both))
 
 
-def _copying(log_probs, left, room):
+def with_copies(log_probs, left, room):
     """Lets a text have an `UNKNOWN` only where something is left to copy, and end only where nothing is.
 
     Where it would end before, the probability of that is the copy's; and where there is no room but for what is left, `room`
@@ -220,7 +220,7 @@ def _copying(log_probs, left, room):
     return tf.concat([first, log_probs[:, :, UNKNOWN + 1 :]], axis=2)
 
 
-def _pointers(weights, free):
+def pointers_of(weights, free):
     """What an `UNKNOWN` of each hypothesis would copy: the step with most attention among those that are left, int32."""
     return tf.argmax(tf.where(free, weights + 1.0, 0.0), axis=2, output_type=tf.int32)
 

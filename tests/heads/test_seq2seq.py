@@ -148,3 +148,15 @@ def test_long_texts_are_translated_sentence_by_sentence_and_keep_their_lines():
         assert answer.text[token.start : token.end] == token.text
     many = "one red dog sees two. " * 20
     assert len(pipe.frontend.pieces(many.encode())) == 20 and len(pipe.frontend.pieces(b"one red. two dog.")) == 1
+
+
+def test_pieces_come_as_they_are_written_and_are_the_answer_of_a_beam_of_one():
+    pipe = TRANSLATION.pipe
+    greedy = seqkit.build("translation", pipe.assets, **{**TRANSLATION.settings, "beam": 1})
+    greedy.model.set_weights(pipe.model.get_weights())
+    for text in (*TRANSLATION.inputs, "", "😀 one 44 two www.a.org", "one red dog.\n\n  two dog\n"):
+        pieces = list(pipe.stream_text(text))
+        assert "".join(pieces) == greedy(text).text
+    assert len(list(pipe.stream_text("one red dog"))) > 1
+    with pytest.raises(ValueError, match="Item 0: expected a text"):
+        pipe.stream_text(3)
