@@ -16,7 +16,7 @@ from keras import layers, ops
 
 from seqkit.heads.stitching import stitch
 from seqkit.language.language_model import log_probability
-from seqkit.language.tokenizers import PAD, UNKNOWN, nfc
+from seqkit.language.tokenizers import END, PAD, UNKNOWN, nfc
 from seqkit.lengths import mask_of
 from seqkit.metrics import character_accuracy, fit_sigmoid, transcription
 from seqkit.parts import Head
@@ -43,6 +43,9 @@ class CTCHead(Head):
         beam, candidates, weight, bonus, certain: of `PrefixBeam`. A beam of 1 without a language model is the greedy search.
         alternatives: int, how many texts an answer lists, the best included; no more than `beam`.
         dropout: share of the states' values that are dropped while training.
+        decoder: `Seq2SeqHead` of the same tokenizer that learns beside it, so that the encoder serves both (Kim, Hori and
+            Watanabe, 2017); it does not answer. None for none.
+        share: float, 0 to 1, of the decoder's loss in that of both.
 
     Raises:
         ValueError: the language model was learnt with another alphabet.
@@ -66,9 +69,12 @@ class CTCHead(Head):
         certain=1.0,
         alternatives=5,
         dropout=0.0,
+        decoder=None,
+        share=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.decoder, self.share = decoder, share
         if language_model is not None and language_model.alphabet != tokenizer.alphabet:
             raise ValueError(
                 f"The language model has another alphabet, of {language_model.size - 1} characters, than the tokenizer, of "
@@ -124,25 +130,40 @@ class CTCHead(Head):
             weight.assign(values)
         for name in ("slope", "offset", "language", "usual"):
             getattr(self, name).assign(getattr(other, name))
+        if self.decoder is not None:
+            self.decoder.inherit(other.decoder)
 
     def call(self, states, lengths, targets=None, training=False):
-        """states `(batch, frames, width)` -> `{"log_probs": (batch, frames, symbols) float32, "lengths": (batch,)}`."""
+        """states `(batch, frames, width)` -> `{"log_probs": (batch, frames, symbols) float32, "lengths": (batch,)}`; with a
+        decoder and targets, its outputs too, as `decoder`."""
         logits = ops.cast(self.dense(self.dropout(states, training=training)), "float32")
-        return {"log_probs": ops.log_softmax(logits), "lengths": ops.cast(lengths, "int32")}
+        outputs = {"log_probs": ops.log_softmax(logits), "lengths": ops.cast(lengths, "int32")}
+        if self.decoder is not None and (targets is not None or not self.decoder.built):
+            targets = None if targets is None else _ended(targets)
+            outputs["decoder"] = self.decoder(states, lengths, targets=targets, training=training)
+        return outputs
 
     def loss(self, targets, outputs):
-        """Negative log probability of each row's text, `(batch,)`; a whole line's, as is usual, whatever its length.
+        """Negative log probability of each row's text, `(batch,)`; a whole line's, as is usual, whatever its length. With a
+        decoder it is the mean of both, by `share`.
 
         On TensorFlow it is the kernel for CPUs, which takes a seventeenth of the time of `keras.ops.ctc_loss`. To it, a
         text without room in its frames costs nothing and teaches nothing: `check` refuses it before.
         """
+        loss = self._loss(targets, outputs)
+        if self.decoder is None:
+            return loss
+        return (1 - self.share) * loss + self.share * self.decoder.loss(_ended(targets), outputs["decoder"])
+
+    @staticmethod
+    def _loss(targets, outputs):
         symbols = ops.maximum(targets["ids"] - UNKNOWN, PAD)
         compute = _kernel_loss if keras.backend.backend() == "tensorflow" else _portable_loss
         return compute(symbols, targets["lengths"], outputs["log_probs"], outputs["lengths"])
 
     def log_prob(self, targets, outputs):
         """The log probability of each text, `(batch,)` in nats, over all ways to spell it."""
-        return -self.loss(targets, outputs)
+        return -self._loss(targets, outputs)
 
     def disagreement(self, outputs):
         """How differently the two views of each line are read, the second half of the batch being the first seen otherwise.
@@ -322,6 +343,13 @@ class CTCHead(Head):
         if self.language_model is None:
             return tf.zeros_like(counts, tf.float32)
         return log_probability(self.language_model, symbols, counts) / tf.cast(counts + 1, tf.float32)
+
+
+def _ended(targets):
+    """Targets with `END` behind each text, as an attention decoder has them."""
+    ids, lengths = ops.pad(targets["ids"], [[0, 0], [0, 1]]), targets["lengths"]
+    ends = ops.arange(ops.shape(ids)[1], dtype="int32")[None] == lengths[:, None]
+    return {"ids": ops.where(ends, END, ids), "lengths": lengths + 1}
 
 
 def _boost(word, boost):

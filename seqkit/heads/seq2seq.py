@@ -132,7 +132,7 @@ class Seq2SeqHead(Head):
 
     @staticmethod
     def _names(tokenizer):
-        return tokenizer.pieces(tf.range(tokenizer.size)).numpy().tolist()
+        return [*range(UNKNOWN + 1), *tokenizer.pieces(tf.range(UNKNOWN + 1, tokenizer.size)).numpy().tolist()]
 
     def call(self, states, lengths, targets=None, training=False):
         """states `(batch, steps, width)`, and targets -> `{"logits": (batch, pieces, vocabulary) float32}`."""

@@ -6,6 +6,9 @@ import numpy as np
 
 from seqkit.encoders.audio import AudioEncoder
 from seqkit.frontends.audio import AudioFrontend
+from seqkit.heads.seq2seq import Seq2SeqHead
+from seqkit.language.tokenizers import CharacterTokenizer
+from seqkit.layers.embedding import TiedEmbedding
 from seqkit.media.sounds import RATE
 from seqkit.parts import Task
 from seqkit.tasks import hearing
@@ -30,10 +33,14 @@ class Config(hearing.Hearing):
     candidates: int = 12  # characters tried at each frame
     weight: float = 0.5  # of the language model
     bonus: float = 1.0  # for each character, in log probability
+    attention: float = 0.0  # share in the loss of an attention decoder that learns beside CTC; 0 for none
+    decoder_units: int = 256  # of that decoder
 
     def __post_init__(self):
         super().__post_init__()
-        check_whole(self, ("lookahead", 0, 100), *SEARCHED)
+        check_whole(self, ("lookahead", 0, 100), ("decoder_units", 1, 1 << 14), *SEARCHED)
+        if not 0 <= self.attention < 1:
+            raise ValueError(f"attention must be at least 0 and below 1; received {self.attention!r}.")
 
 
 def _frontend(config):
@@ -45,7 +52,14 @@ def build(config, assets):
     encoder = AudioEncoder(
         config.bands, config.filters, config.units, config.depth, config.dropout, config.bidirectional, config.lookahead
     )
-    return _frontend(config), encoder, head_of(config, assets, certain=0.999)
+    joint = {"decoder": _decoder(config, assets), "share": config.attention} if config.attention else {}
+    return _frontend(config), encoder, head_of(config, assets, certain=0.999, **joint)
+
+
+def _decoder(config, assets):
+    tokenizer = CharacterTokenizer(assets["alphabet.json"])
+    embedding = TiedEmbedding(tokenizer.size, max(16, config.decoder_units // 4))
+    return Seq2SeqHead(tokenizer, embedding, config.decoder_units, attention="additive", dropout=config.dropout, smoothing=0.1)
 
 
 def augment(config):

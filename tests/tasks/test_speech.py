@@ -68,3 +68,26 @@ def test_it_goes_on_from_noise_in_a_directory(tmp_path):
 def test_gradients_are_not_watched_yet():
     with pytest.raises(ValueError, match="watch_gradients is not for speech-to-text yet"):
         seqkit.build("speech-to-text", **SPEECH.settings).fit(SPEECH.examples, watch_gradients=True)
+
+
+def test_an_attention_decoder_learns_beside_ctc():
+    # The loss is that of both by their share, the decoder's over the text with its end; the answer is CTC's.
+    pipe = SPEECH.build(attention=0.3, decoder_units=16)
+    pipe.learn(SPEECH.examples)
+    head, decoder = pipe.model.head, pipe.model.head.decoder
+    sounds, texts = zip(*SPEECH.examples[:3])
+    states = pipe.model.encoder.encode(pipe.frontend(pipe.frontend.collate(list(sounds))))
+    targets = head.targets(texts)
+    outputs = head(states.values, states.lengths, targets=targets)
+    alone = decoder.loss(decoder.targets(texts), decoder(states.values, states.lengths, targets=decoder.targets(texts)))
+    expected = -0.7 * head.log_prob(targets, outputs).numpy() + 0.3 * alone.numpy()
+    np.testing.assert_allclose(head.loss(targets, outputs), expected, rtol=1e-5)
+
+    before = [weight.numpy() for weight in decoder.trainable_variables]
+    pipe.fit(SPEECH.examples, epochs=1, batch_steps=256, verbose=False)
+    assert all((weight.numpy() != old).any() for weight, old in zip(decoder.trainable_variables, before))
+    assert pipe(sounds[0]).text is not None
+    pipe.fit([(spoken("abc"), "adc")], vocabulary="union", epochs=1, verbose=False)  # its decoder goes on, too
+    assert "d" in pipe.model.head.decoder.tokenizer.characters
+    with pytest.raises(ValueError, match="attention must be at least 0 and below 1"):
+        SPEECH.build(attention=1.0)
