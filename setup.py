@@ -15,7 +15,7 @@ HAS_TEXT = "sys_platform == 'linux' or (sys_platform == 'darwin' and platform_ma
 
 extras = {
     "pages": ["scipy>=1.13"],
-    "train": ["scikit-learn>=1.5", "sacrebleu>=2.5", "jiwer>=4"],
+    "train": ["scikit-learn>=1.5", "sacrebleu>=2.5", "jiwer>=4", "py3langid>=0.4"],
     "plot": ["matplotlib>=3.9"],
 }
 extras["test"] = [

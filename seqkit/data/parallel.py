@@ -29,6 +29,8 @@ def parallel_files(path, names):
         path: `Path` of what their names share, or of their folder.
         names: dict of "text" and "translation" -> the ends of their names.
     """
+    if set(names) != {"text", "translation"}:
+        return None
     folder, inside = (path, files_in(path)) if path.is_dir() else (path.parent, [])
     found = []
     for language in names.values():

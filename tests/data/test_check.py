@@ -231,7 +231,7 @@ def test_a_set_without_rows_is_an_error(tmp_path):
 
 def test_sources_that_cannot_be_compared_are_refused(tmp_path):
     train = lines(tmp_path / "train.tsv", "abba")
-    with pytest.raises(ValueError, match="Expected examples of one kind, image or audio .* or points; received .*'l': 'text'"):
+    with pytest.raises(ValueError, match="Expected examples of one kind, image or audio .* or pairs; received .*'l': 'text'"):
         check([train, labels(tmp_path / "l.tsv", ("a", "b"))])
     (tmp_path / "e.tsv").write_text("")
     with pytest.raises(ValueError, match="received {'e': None}"):
@@ -536,3 +536,37 @@ def test_recordings_with_labels_are_checked_as_sounds(tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("audio,label\ntrain/Ann/0.wav,Ann\ntrain/Bob/0.wav,Bob\n")
     assert check([table]).kind == "sounds"
+
+
+LONG = (
+    "The station is behind the old church, and the last train leaves shortly before midnight.",
+    "Der Bahnhof liegt hinter der alten Kirche, und der letzte Zug fährt kurz vor Mitternacht ab.",
+)
+
+
+def test_pairs_of_sentences_are_looked_over(tmp_path):
+    train = [LONG, ("One dog.", "Ein Hund."), ("One dog.", "Ein Hund."), ("Berlin", "Berlin"), LONG[::-1]]
+    train += [(f"We saw {number} dogs.", f"Wir sahen {number} Hunde.") for number in range(4)]
+    train += [("Yes.", "Ja, das ist richtig, und mehr gibt es dazu nicht zu sagen, wie jeder hier weiß."), ("No.", "")]
+    dev = [("One dog.", "Nur ein Hund."), ("Two \u0008cats", "Zwei \u0008Katzen")]
+    for name, pairs in (("train", train), ("dev", dev)):
+        for place, code in enumerate(("en", "de")):
+            (tmp_path / f"{name}.{code}").write_text("".join(f"{pair[place]}\n" for pair in pairs), encoding="utf-8")
+    report = check([tmp_path / "train", tmp_path / "dev"], {"text": "en", "translation": "de"})
+    assert report.kind == "pairs" and not report.ready
+    found = {finding.kind: finding.items for finding in report.findings}
+    assert [item.split(" (")[0] for item in found["empty texts"]] == ["train.en, line 11"]
+    assert [item.split(" (")[0] for item in found["the same on both sides"]] == ["train.en, line 4"]
+    assert found["the same pair twice in one set"] == ("train.en, line 2 = train.en, line 3",)
+    assert found["the same in several sets"] == ("train.en, line 2 = dev.en, line 1",)
+    assert [item.split(" (")[0] for item in found["unusual length for their text"]] == ["train.en, line 10"]
+    assert [item.split(" (")[0] for item in found["control characters"]] == ["dev.en, line 2"]
+    (foreign,) = found["in another language"]
+    assert foreign.startswith("train.en, line 5 (de where en is expected")
+
+
+def test_a_table_of_pairs_is_told_by_its_columns(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("source\ttarget\nOne dog.\tEin Hund.\n\tLeer\n", encoding="utf-8")
+    report = check([path])
+    assert report.kind == "pairs" and [finding.kind for finding in report.findings] == ["empty sources"]

@@ -5,7 +5,7 @@ Convention: what cannot be read is an example too, with its error. Files are rea
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import soundfile
 from seqkit.data.forms import EXPECTED, FORMS, has_form, no_form, table_in
 from seqkit.data.listed import usual_columns
 from seqkit.data.manifests import read_located, transcription
+from seqkit.data.parallel import has_pairs
 from seqkit.data.recordings import SOUNDS, has_folders
 from seqkit.data.tables import is_table, lacking, read_columns, read_rows
 from seqkit.frontends.image import ImageFrontend, grey
@@ -26,9 +27,12 @@ COLUMNS = {  # the first that fits
     "sounds": ("audio", "label"),
     "text": ("text", "label"),
     "points": ("points", "label"),
+    "pairs": ("text", "translation"),
 }
+PAIRED = {"text": ("source", "src"), "translation": ("target", "tgt")}  # other names of the columns of pairs
 LABELLED = ("text", "points", "sounds")  # kinds that are answered by a label, not by a transcription
 READER = ImageFrontend(tidy=False)  # as lines are read for training, where nothing is set
+SURE = 0.999  # probability from which on a text is said to be in another language
 CLIPPED = 0.01  # of the samples at full scale
 SILENCE = 0.001  # of full scale: all samples are equal, or differ by less
 
@@ -47,6 +51,8 @@ class Example:
     bare: bool = False  # one shade, silence, or no text
     rate: int = 0  # Hz
     clipped: bool = False
+    copied: bool = False  # whether a translation is its source
+    foreign: str = ""  # which side of a pair seems to be in another language than it should
 
     @property
     def sound(self):
@@ -56,7 +62,11 @@ class Example:
 def kind_of(path, columns=None):
     """The kind of examples in a path, one of COLUMNS; None for a table without a row. `columns` as of `read_examples`."""
     if not path.exists():
+        if "translation" in (columns or {}) and has_pairs(path, columns):
+            return "pairs"
         raise FileNotFoundError(f"There is no {path}.")
+    if has_pairs(path, columns or {}):
+        return "pairs"
     if kind := next((kind for kind in FORMS if has_form(path, kind) or table_in(path, kind) != path), None):
         return kind
     if has_folders(path):
@@ -65,6 +75,8 @@ def kind_of(path, columns=None):
         raise no_form(path, ", or ".join(EXPECTED.values()))
     there = read_columns(path)
     named = {field for field, name in (columns or {}).items() if name in there}
+    for name, others in PAIRED.items():  # by whatever name
+        named |= {name} if set(others) & set(there) and name not in (columns or {}) else set()
     for kind, names in COLUMNS.items():
         if set(columns or ()) <= set(names) and set(names) <= {*there, *named}:
             return kind
@@ -97,8 +109,11 @@ def read_set(path, split, kind, columns=None):
 
     count = 0
     try:
-        for place, x, y in read_located(path, *COLUMNS[kind], columns):
+        usual, languages = (PAIRED, _languages(columns or {})) if kind == "pairs" else (None, None)
+        for place, x, y in read_located(path, *COLUMNS[kind], columns, usual):
             example = _measured(x, y, split, short(x if isinstance(x, Path) else place), kind, short)
+            if kind == "pairs" and example.sound:
+                example = replace(example, size=len(x), copied=x.strip() == y.strip(), foreign=languages(x, y))
             count += example.transcribed
             yield example
     except ValueError as error:  # reading cannot go on
@@ -106,6 +121,30 @@ def read_set(path, split, kind, columns=None):
         yield Example(split, short(path), error=short(error))
     if not count:
         yield Example(split, short(path), error=f"{short(path)}: there are no examples.")
+
+
+def _languages(columns):
+    """A function of both sides of a pair, which says which is not in the language that its column is called by; "" where
+    none, the names are no languages' or py3langid is not installed. Short sentences are only told from the other side's."""
+    codes = [columns.get(name, "") for name in COLUMNS["pairs"]]
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError:
+        return lambda *sides: ""
+    both, all_ = (LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True) for _ in range(2))
+    if not set(codes) <= set(all_.nb_classes):
+        return lambda *sides: ""
+    both.set_languages(codes)
+
+    def foreign(*sides):
+        for text, code in zip(sides, codes):
+            for identifier, letters in ((both, 20), (all_, 60)):
+                found, sure = identifier.classify(text)
+                if len(text) >= letters and found != code and sure > SURE:
+                    return f"{found} where {code} is expected: {text!r:.60}"
+        return ""
+
+    return foreign
 
 
 def _measured(x, y, split, name, kind, short):
@@ -202,4 +241,5 @@ _MEASURES = {
     "sounds": _measure_audio,
     "text": _measure_text,
     "points": _measure_points,
+    "pairs": _measure_text,
 }

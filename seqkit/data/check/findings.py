@@ -116,6 +116,26 @@ def twice(examples):
     return Finding("the same twice in one set", "note", items, "They count twice in training and in a score.")
 
 
+def pairs_twice(examples):
+    groups = _alike(examples, lambda it: (it.split, it.digest, it.target))
+    items = tuple(" = ".join(map(_whose, group)) for group in groups)
+    return Finding("the same pair twice in one set", "note", items, "They count twice in training and in a score.")
+
+
+def no_source(examples):
+    return Finding("empty sources", "error", _where(examples, lambda it: it.bare), "There is nothing to translate.")
+
+
+def copied(examples):
+    names = _where(examples, lambda it: it.copied, lambda it: f"{it.name} ({it.target!r:.60})")
+    return Finding("the same on both sides", "warning", names, "Were they never translated? Names and numbers may be right.")
+
+
+def foreign(examples):
+    names = _where(examples, lambda it: it.foreign, lambda it: f"{it.name} ({it.foreign})")
+    return Finding("in another language", "warning", names, "Is the right side there, and translated? It is a guess.")
+
+
 def letter_case(examples):
     """Texts in capitals alone, beside texts with small letters; writing without the two has neither."""
     capitals = [it for it in examples if it.sound and it.target.isupper() and sum(map(str.isalpha, it.target)) >= WORD]
@@ -126,7 +146,7 @@ def letter_case(examples):
 
 
 def outliers(examples):
-    paces = [(it.size / len(it.target), it.name) for it in examples if it.sound and it.target]
+    paces = [(it.size / len(it.target), it.name) for it in examples if it.sound and it.target and it.size]
     middle = statistics.median(pace for pace, _ in paces) if paces else 0.0
     far = [(pace / middle, name) for pace, name in paces if not middle / FAR <= pace <= middle * FAR]
     far.sort(key=lambda pair: -max(pair[0], 1 / max(pair[0], 1e-9)))  # the farthest first
@@ -260,4 +280,17 @@ CHECKS = {
     "sounds": (unreadable, short, silent, clipped, rates, no_label, one_label, *_LABELLED),
     "text": (unreadable, no_label, one_label, no_text, *_LABELLED),
     "points": (unreadable, no_label, one_label, *_LABELLED),
+    "pairs": (
+        unreadable,
+        no_source,
+        no_target,
+        outliers,
+        copied,
+        foreign,
+        leaks,
+        controls,
+        pairs_twice,
+        same_text,
+        not_composed,
+    ),
 }
