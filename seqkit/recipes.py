@@ -31,7 +31,7 @@ def main(recipe, bundled, train, scores):
 
     Args:
         recipe: path of the recipe's `train.py`, or of a script beside it that makes other weights.
-        bundled: name of the weights it makes.
+        bundled: name of the weights it makes; or, of what does not ship, an absolute path.
         train: function `(run, smoke) -> (pipeline, facts)` of the directory that the run is kept in and of whether to run
             on made-up examples; facts are a dict of what else the card says. Of a fact named "curve", the paths of the
             `log.csv` of a run's steps, the card has the text, epochs counted on, and `learning-curve.png` the picture.

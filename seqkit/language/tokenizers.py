@@ -129,7 +129,7 @@ class SentencePieceTokenizer(tf.Module):
             ) from error
         self._make = functools.partial(tensorflow_text.SentencepieceTokenizer, model=model, out_type=tf.int32)
         self._split = tensorflow_text.regex_split_with_offsets
-        pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._processor = pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.model, self.copied, self.size = model, copied, len(pieces)
         names = [pieces.id_to_piece(place) for place in range(self.size)]
         self.bytes = tf.constant([pieces.is_byte(place) for place in range(self.size)])
@@ -151,6 +151,10 @@ class SentencePieceTokenizer(tf.Module):
         would answer "Resource ... does not exist" from then on. One that holds the op itself makes it again.
         """
         return self._make()
+
+    def most_pieces(self, text):
+        """How many pieces a `str` has at most, `END` left out: what is copied is counted by its bytes."""
+        return len(self._processor.encode(text))
 
     def encode(self, text):
         """`(batch,)` UTF-8 strings -> ids `(batch, steps)` int32 padded with `PAD`, lengths `(batch,)` int32.
@@ -289,6 +293,10 @@ class CharacterTokenizer(tf.Module):
         return tf.gather(tf.constant(self._spelt), ids)
 
     spelt = pieces
+
+    def most_pieces(self, text):
+        """How many ids a `str` has."""
+        return len(self.ids(text))
 
     def decode(self, ids, lengths):
         """ids `(batch, steps)`, lengths `(batch,)` -> `(batch,)` strings; the shared ids spell nothing."""
