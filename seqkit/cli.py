@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import dataclasses
 import functools
+import glob
 import io
 import json
 import os
@@ -86,6 +87,16 @@ class _Commands(click.Group):
             stdout = sys.stdout.fileno()
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
         sys.exit(status)
+
+
+class _Examples(click.Path):
+    """A path that is there, or what the names of files in two languages share: `train` of `train.en` and `train.de`."""
+
+    def convert(self, value, parameter, context):
+        path = Path(value)
+        if path.name and any(path.parent.glob(f"{glob.escape(path.name)}.*")):
+            return value
+        return super().convert(value, parameter, context)
 
 
 @click.group(cls=_Commands, no_args_is_help=False)
@@ -313,8 +324,8 @@ def _answer(task, column, pairs, model, as_json, batch_size):
 
 @main.command()
 @click.argument("task")
-@click.argument("examples", type=click.Path(exists=True))
-@click.option("--validation", type=click.Path(exists=True), help="Held-out examples.")
+@click.argument("examples", type=_Examples(exists=True))
+@click.option("--validation", type=_Examples(exists=True), help="Held-out examples.")
 @click.option("--output", required=True, help="Where the pipeline is saved.")
 @click.option("--run", "directory", help="Checkpoints and logs; goes on if broken.")
 @click.option("--watch-gradients", is_flag=True, help="Warn where gradients vanish or explode.")
@@ -331,7 +342,7 @@ def train(task, examples, validation, output, directory, watch_gradients, settin
 
     EXAMPLES is a .tsv or .csv with a header, or a .jsonl, with the columns `text` and `label`; for handwriting `image` and
     `text`, or a directory of .png and .gt.txt, of PAGE or ALTO XML, or IAM's lines.txt; for strokes a .jsonl with `points`
-    and `label`.
+    and `label`; for translation a table with `en` and `de` or the like, a .tmx, or what train.en and train.de share: train.
     """
     from seqkit.serving import saved
 
@@ -418,7 +429,7 @@ def _literal(text):
 
 @main.command()
 @click.argument("model")
-@click.argument("examples", type=click.Path(exists=True))
+@click.argument("examples", type=_Examples(exists=True))
 @_columns("text", "label", "translation", "image", "audio", "points")
 def evaluate(model, examples, columns):
     """Score a pipeline on a manifest; prints JSON."""
@@ -436,7 +447,7 @@ def export(model, directory):
 
 
 @main.command()
-@click.argument("sources", type=click.Path(exists=True), nargs=-1, required=True)
+@click.argument("sources", type=_Examples(exists=True), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all that was found, for machines.")
 @_columns("text", "label", "translation", "image", "audio", "points")
 def check(sources, as_json, columns):

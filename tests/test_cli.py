@@ -10,10 +10,11 @@ import sys
 
 import numpy as np
 import pytest
-from cases import HANDWRITING, SENTIMENT, STROKES
+from cases import HANDWRITING, SENTIMENT, STROKES, TRANSLATION
 from click.testing import CliRunner
 from PIL import Image
 
+import seqkit
 from seqkit import cli
 from seqkit.data.check import Report
 
@@ -319,6 +320,23 @@ def test_drawings_are_read_line_by_line(tmp_path):
     ]
     (tmp_path / "drawings").write_text("[[0, 0]]\nx")
     assert "Line 2: expected a JSON array" in run("strokes", tmp_path / "drawings", "--model", tmp_path / "model").stderr
+
+
+def test_a_translation_is_trained_from_two_files_and_translates_line_by_line(tmp_path):
+    for place, code in enumerate(("en", "de")):
+        (tmp_path / f"train.{code}").write_text("".join(f"{pair[place]}\n" for pair in TRANSLATION.examples))
+    settings = [part for name, value in {**TRANSLATION.settings, "epochs": 1}.items() for part in ("--set", f"{name}={value}")]
+    result = run("train", "translation", tmp_path / "train", "--output", tmp_path / "m", *settings)
+    assert result.exit_code == 0, result.output
+    pipe, lines = seqkit.pipeline(tmp_path / "m"), ["one red dog", "", "two www.a.org"]
+    result = run("translate", "--model", tmp_path / "m", "--alignments", input="\n".join(lines))
+    expected = [f"{answer.text} ||| {answer.alignment.pharaoh}" for answer in pipe(lines)]
+    assert result.stdout.splitlines() == expected and "www.a.org" in expected[2]
+    result = run("translate", "two dog", "--model", tmp_path / "m", "--json")
+    assert json.loads(result.stdout)["text"] == pipe("two dog").text
+    assert "There is no pipeline 'translation-en-xx'" in run("translate", "two dog", "--to", "xx").stderr
+    report = run("check", tmp_path / "train", "--text", "en", "--translation", "de")
+    assert report.exit_code == 0 and "24 examples" in report.output, report.output
 
 
 def test_strokes_are_trained_from_lines_of_json(tmp_path):
