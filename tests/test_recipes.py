@@ -19,6 +19,7 @@ SMOKE = {  # what has been learnt
     "speakers": (voiced(205, 6000), "an4-low"),
     "speech": (spoken("cab", seed=9), "cab"),
     "strokes": (np.array([(0, 2), (2, 2), (1, 0)]), "7"),
+    "translation": ("Tom knows the dog.", "Tom kennt den Hund."),
 }
 
 
