@@ -120,10 +120,8 @@ def translation_scores(pipe, pairs):
     inputs, references = zip(*pairs)
     answers = pipe(list(inputs))
     metrics = {**pipe.model.head.evaluate(answers, references), "median score": median_score(answers), "pairs": len(pairs)}
-    scorers = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF()}
-    for scorer in scorers.values():
-        scorer.corpus_score([answer.text for answer in answers], [references])
-    signatures = {f"{name}, signature": str(scorer.get_signature()) for name, scorer in scorers.items()}
+    scorers = {"BLEU": sacrebleu.BLEU, "chrF": sacrebleu.CHRF}
+    signatures = {f"{name}, signature": str(kind(references=[references]).get_signature()) for name, kind in scorers.items()}
     return {**{name: round(value, 4) for name, value in metrics.items()}, **signatures}
 
 

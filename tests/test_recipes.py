@@ -43,6 +43,21 @@ def test_a_recipe_runs_without_its_corpus(recipe, tmp_path):
     assert case.answered(pipe(given)) == expected
 
 
+def test_what_stands_beside_a_recipe_finds_what_it_takes_from_it():
+    # Their imports, in one process; what they train is run by hand.
+    program = """
+import pathlib, runpy, sys
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*/*.py")):
+    for module in ("data", "train", "multi30k"):
+        sys.modules.pop(module, None)
+    sys.path[0] = str(path.parent)
+    assert runpy.run_path(str(path), run_name=path.stem)["__doc__"], path
+"""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(seqkit.__file__).parent.parent)}
+    found = subprocess.run([sys.executable, "-c", program, RECIPES], capture_output=True, text=True, env=environment)
+    assert found.returncode == 0, found.stderr
+
+
 def test_evaluating_puts_the_test_scores_on_the_card(tmp_path, monkeypatch, capsys):
     written = "# A card\n\n## Scores on the test split\n\nthose of the last time"
     SENTIMENT.pipe.save(tmp_path / "model", card=written)

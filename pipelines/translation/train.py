@@ -35,10 +35,12 @@ def scores(pipe, split):
     """BLEU and chrF on the sentences of a split, by the beam and greedily."""
     source, target = pipe.config.source, pipe.config.target
     pairs = directed(data.tatoeba(source if target == "en" else target, split), source)
-    return {
-        "beam": recipes.translation_scores(pipe, pairs),
-        "greedy": recipes.translation_scores(recipes.like(pipe, beam=1), pairs),
-    }
+    return both_ways(pipe, pairs)
+
+
+def both_ways(pipe, pairs):
+    greedy = recipes.like(pipe, beam=1)
+    return {"beam": recipes.translation_scores(pipe, pairs), "greedy": recipes.translation_scores(greedy, pairs)}
 
 
 def train(source, target, run, smoke):
