@@ -57,13 +57,10 @@ class Chain:
 
     def export(self, directory):
         """Writes one SavedModel of both, and checks that it answers as they do: see `export.export`."""
-        frontend, more = self.first.frontend, tf.Module()
-        more.first, more.second = frontend, self.second.frontend
-        batch = frontend.collate(self.first.task.samples)
-        batches = {"serving_default": batch, **frontend.otherwise(batch)}
-        forms = {"serving_default": frontend.signature, **frontend.more}
-        signatures = {name: (self.answer, form, batches[name]) for name, form in forms.items()}
-        return export.export(_Both(self.first.model.weights + self.second.model.weights), more, signatures, directory)
+        frontends = tf.Module()
+        frontends.first, frontends.second = self.first.frontend, self.second.frontend
+        weights = _Both(self.first.model.weights + self.second.model.weights)
+        return export.export(weights, frontends, self.first.signatures(self.answer), directory)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from seqkit.data.batches import prepare
 from seqkit.data.manifests import read_examples
+from seqkit.heads.alignment import margins
 from seqkit.layers import portable
 from seqkit.results import explain_words
 from seqkit.serving import export, saved
@@ -67,7 +68,10 @@ class Pipeline:
 
         `asked` is a dict of the head's `asks`, where something is asked for.
         """
-        return self.decode(self.model.encoder.encode(self.frontend(batch)), asked)
+        return self.decode(self._states(batch), asked)
+
+    def _states(self, batch):
+        return self.model.encoder.encode(self.frontend(batch))
 
     def decode(self, states, asked=None):
         """The last part of the answering path, in graph: a `Sequence` of states -> as `answer`."""
@@ -106,7 +110,7 @@ class Pipeline:
 
     @functools.cached_property
     def _embed(self):
-        return self._traced(lambda batch: self.model.head.embed(*self.model.encoder.encode(self.frontend(batch))[:3]))
+        return self._traced(lambda batch: self.model.head.embed(*self._states(batch)[:3]))
 
     @functools.cached_property
     def _write(self):
@@ -281,10 +285,10 @@ class Pipeline:
 
     def _written(self, pieces):
         for source, _ in pieces:
-            states = self.model.encoder.encode(self.frontend(_tensors(self.frontend.batch([source]))))
+            states = self._states(_tensors(self.frontend.batch([source])))
             carried, first = self.model.head.begin(states.values, states.lengths, states.texts), True
-            around = source.decode() if len(pieces) > 1 else ""  # white space around sentences stays
-            yield from filter(None, [around[: len(around) - len(around.lstrip())]])
+            before, after = margins(source.decode()) if len(pieces) > 1 else ("", "")  # around sentences it stays
+            yield from filter(None, [before])
             while True:
                 piece, over, carried = self._write(carried, states.texts)
                 if over.numpy()[0]:
@@ -292,7 +296,7 @@ class Pipeline:
                 piece = piece.numpy()[0].decode()
                 yield piece.removeprefix(" ") if first else piece
                 first = False
-            yield from filter(None, [around[len(around.rstrip()) :] if around.strip() else ""])
+            yield from filter(None, [after])
 
     def explain(self, text):
         """What the answer to one text rests on, word by word.
@@ -333,7 +337,7 @@ class Pipeline:
         inputs, targets = self._held_out(examples)
         scores = [0.0] * len(inputs)
         for places in _by_length([self.frontend.size(item) for item in inputs], batch_size, self.frontend.largest):
-            states = self.model.encoder.encode(self.frontend(self.frontend.batch([inputs[place] for place in places])))
+            states = self._states(self.frontend.batch([inputs[place] for place in places]))
             batch = self.model.head.targets([targets[place] for place in places])
             outputs = self.model.head(states.values, states.lengths, targets=batch)
             for place, value in zip(places, self.model.head.log_prob(batch, outputs).numpy().tolist()):
@@ -518,15 +522,19 @@ class Pipeline:
         `stream_start(count)` gives the state of so many streams, `stream_step` takes a batch of what came, with the state, and
         gives the answer so far, with the next state, and `stream_finish` takes the state alone and gives the answer to all.
         """
-        self._check_built()
-        batch = self.frontend.collate(self.task.samples)
-        batches = {"serving_default": batch, **self.frontend.otherwise(batch)}
-        forms = {"serving_default": self.frontend.signature, **self.frontend.more}
-        signatures = {name: (self.answer, form, batches[name]) for name, form in forms.items()}
+        signatures = self.signatures(self.answer)
         if self.streams:
             parts = [self.frontend.part(sample, "Sample") for sample in self.task.samples]
             signatures |= self._streaming.signatures(self.frontend.gather(parts))
         return export.export(self.model, self.frontend, signatures, directory)
+
+    def signatures(self, answer):
+        """An answer to its inputs, in each of the ways in, as `export.export` takes them: a function of a batch, in graph."""
+        self._check_built()
+        batch = self.frontend.collate(self.task.samples)
+        batches = {"serving_default": batch, **self.frontend.otherwise(batch)}
+        forms = {"serving_default": self.frontend.signature, **self.frontend.more}
+        return {name: (answer, form, batches[name]) for name, form in forms.items()}
 
     def save(self, directory, card="", half=False):
         """Writes the pipeline as a directory that `seqkit.pipeline(directory)` loads.

@@ -18,7 +18,7 @@ def aligned(pieces, weights, left, right, source=None):
         pieces: list of `str` of which the text is made, a space before what opens a word, "" in the padding.
         weights: `(pieces, steps)` attention.
         left, right: `(steps,)` where each step begins and ends on the input; a step of no width is none.
-        source: `bytes`, the input, where it is a text.
+        source: `str`, the input, where it is a text.
 
     Returns:
         `Alignment`.
@@ -36,12 +36,11 @@ def aligned(pieces, weights, left, right, source=None):
             tokens.append(Token(word, end - len(word), end))
             kept.append(group)
     steps = [place for place in range(len(left)) if right[place] > left[place]]
-    text = None if source is None else source.decode("utf-8", "replace")
-    starts = [place for at, place in enumerate(steps) if text is None or not at or left[place] > right[steps[at - 1]]]
+    starts = [place for at, place in enumerate(steps) if source is None or not at or left[place] > right[steps[at - 1]]]
     columns = [[step for step in steps if start <= step < stop] for start, stop in itertools.pairwise([*starts, len(left)])]
     sources = [
         Token(
-            "" if text is None else text[int(left[column[0]]) : int(right[column[-1]])],
+            "" if source is None else source[int(left[column[0]]) : int(right[column[-1]])],
             float(left[column[0]]),
             float(right[column[-1]]),
         )
@@ -51,16 +50,21 @@ def aligned(pieces, weights, left, right, source=None):
     return Alignment(sources, tokens, matrix.tolist())
 
 
+def margins(text):
+    """The white space before and behind what a text says; all of one that says nothing is behind."""
+    return text[: len(text) - len(text.lstrip())] if text.strip() else "", text[len(text.rstrip()) :]
+
+
 def joined_up(answers, begins):
     """Translations of the sentences of a text, which have the white space around them, and where they begin -> that of all."""
     text, sources, targets, places = "", [], [], []
     for answer, begin in zip(answers, begins):
-        said, alignment = answer.source, answer.alignment
-        text += said[: len(said) - len(said.lstrip())] if said.strip() else ""
+        (before, after), alignment = margins(answer.source), answer.alignment
+        text += before
         sources += [Token(token.text, token.start + begin, token.end + begin) for token in alignment.source]
         targets += [Token(token.text, token.start + len(text), token.end + len(text)) for token in alignment.target]
         places.append((len(alignment.target), len(alignment.source)))
-        text += answer.text + said[len(said.rstrip()) :]
+        text += answer.text + after
     matrix, row, column = np.zeros((len(targets), len(sources))), 0, 0
     for answer, (rows, columns) in zip(answers, places):
         if rows and columns:

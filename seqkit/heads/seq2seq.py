@@ -19,7 +19,7 @@ from seqkit.lengths import mask_of
 from seqkit.metrics import fit_sigmoid, sentence_quality, translation
 from seqkit.parts import END, START, UNKNOWN, Head
 from seqkit.results import Translation
-from seqkit.search.beam import LOWEST, Hypotheses, beam_search, pointers_of, with_copies
+from seqkit.search.beam import LOWEST, Hypotheses, beam_search, free_after, pointers_of, with_copies
 
 ATTENTION = {"additive": lambda units: AdditiveAttention(units), "multiplicative": lambda units: MultiplicativeAttention()}
 _MORE = 10  # pieces that a text may have beside its share of the states
@@ -278,8 +278,7 @@ class Seq2SeqHead(Head):
         written, weights, state = self._advance(tokens, state, memory["states"], memory["real"])
         log_probs = tf.nn.log_softmax(self._logits(written))
         if self.cites:  # it copies what only bytes could spell
-            bytes_alone = tf.concat([tf.zeros([UNKNOWN + 1], tf.bool), self.tokenizer.bytes[UNKNOWN + 1 :]], 0)
-            log_probs = tf.where(bytes_alone, LOWEST, log_probs)
+            log_probs = tf.where(self.tokenizer.bytes, LOWEST, log_probs)
         return log_probs, tf.cast(weights, tf.float32), state
 
     def _found(self, states, lengths, texts, beam, **search):
@@ -311,14 +310,16 @@ class Seq2SeqHead(Head):
         log_probs = with_copies(log_probs, count, carried["left"][:, None])
         tokens = tf.argmax(log_probs, axis=2, output_type=tf.int32)
         copied = pointers_of(weights, free)
-        free &= ~((tokens == UNKNOWN)[:, :, None] & tf.one_hot(copied, tf.shape(free)[2], True, False))
-        pieces = self.tokenizer.spelt(tokens)
-        if texts is not None:
-            pieces = tf.where(tokens == UNKNOWN, tf.gather(texts, copied, batch_dims=1), pieces)
+        free, pieces = free_after(free, tokens, copied), self._spelt(tokens, copied, texts)
         over = (tokens[:, 0] == END) | (carried["left"] <= 0)
         state = {f"state_{name}": value for name, value in state.items()}
         carried = {**carried, **state, "left": carried["left"] - 1, "free": free[:, 0], "tokens": tokens}
         return tf.where(over, "", pieces[:, 0]), over, carried
+
+    def _spelt(self, ids, copied, texts):
+        """What pieces spell: ids of any shape, and of each `UNKNOWN` the step that it copies; strings of that shape."""
+        pieces = self.tokenizer.spelt(ids)
+        return pieces if texts is None else tf.where(ids == UNKNOWN, tf.gather(texts, copied, batch_dims=1), pieces)
 
     def _drawn(self, states, lengths, texts, prefix, asked):
         """One text of each row, drawn, and no others."""
@@ -370,9 +371,7 @@ class Seq2SeqHead(Head):
             steps = tf.range(tf.shape(states)[1], dtype=tf.float32)
             spans = tf.stack([steps, steps + 1], axis=1)[None] + tf.zeros([tf.shape(states)[0], 1, 1])
         spans = tf.where(mask_of(spans, lengths)[..., None], spans, 0.0)
-        pieces = self.tokenizer.spelt(found.ids)
-        if texts is not None:
-            pieces = tf.where(found.ids == UNKNOWN, tf.gather(texts, found.copied, batch_dims=1), pieces)
+        pieces = self._spelt(found.ids, found.copied, texts)
         spelt = tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=2), "^ ", "")
         spelt = tf.strings.unicode_transcode(spelt, "UTF-8", "UTF-8", errors="replace")  # bytes of a prefix, cut off
         mean = tf.exp(found.log_probs[:, 0] / tf.cast(found.lengths[:, 0] + 1, tf.float32))
@@ -392,14 +391,15 @@ class Seq2SeqHead(Head):
         }
 
     def typed(self, text, score, pieces, weights, left, right, alternatives, alternative_scores, source=None):
-        """One row of `decode`, as NumPy has it, and the text that was read, bytes -> a `Translation`."""
+        """One row of `decode`, as NumPy has it, and the text that was read, bytes, or None -> a `Translation`."""
         others = zip(alternatives.tolist(), alternative_scores.tolist())
+        source = None if source is None else source.decode("utf-8", "replace")
         return Translation(
             text.decode(),
             float(score),
             aligned([piece.decode("utf-8", "replace") for piece in pieces.tolist()], weights, left, right, source),
             [(other.decode(), share) for other, share in others if share > 0],
-            None if source is None else source.decode("utf-8", "replace"),
+            source,
         )
 
     def stitched(self, answers, begins):

@@ -129,8 +129,7 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
             coverage=_of(alive.coverage + weights, parents),
         )
         copied = _of(pointers, parents)
-        free = _of(alive.free, parents)
-        free &= ~((tokens == UNKNOWN)[:, :, None] & tf.one_hot(copied, steps, True, False))
+        free = free_after(_of(alive.free, parents), tokens, copied)
         entry = tf.stack([tokens, copied, parents], axis=2)
         history = tf.where((tf.range(longest) == t)[:, None], entry[:, :, None], _of(alive.history, parents))
         alive = alive._replace(free=free, history=history)
@@ -223,6 +222,11 @@ def with_copies(log_probs, left, room):
 def pointers_of(weights, free):
     """What an `UNKNOWN` of each hypothesis would copy: the step with most attention among those that are left, int32."""
     return tf.argmax(tf.where(free, weights + 1.0, 0.0), axis=2, output_type=tf.int32)
+
+
+def free_after(free, tokens, copied):
+    """Which steps `(rows, beam, steps)` can still be copied once pieces `(rows, beam)` are written, each `UNKNOWN` a copy."""
+    return free & ~((tokens == UNKNOWN)[:, :, None] & tf.one_hot(copied, tf.shape(free)[2], True, False))
 
 
 def _without_repeats(log_probs, ids, t, size):
