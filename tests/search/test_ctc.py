@@ -248,20 +248,20 @@ def test_the_greedy_text_stands_where_its_path_has_it():
         np.testing.assert_allclose(found.places[place, : len(text)], likeliest(log_probs[place], text), rtol=1e-5)
 
 
-SEARCHES = {
-    "greedy": lambda: Greedy(),
-    "beam": lambda: PrefixBeam(5, 3, horizon=30),
-    "language": lambda: PrefixBeam(6, **FUSED, horizon=30),
-    "certain": lambda: PrefixBeam(6, certain=0.6, **FUSED, horizon=30),
-    "boosts": lambda: PrefixBeam(6, horizon=30, boosts=Boosts(tf.constant([[2, 3, 2]]), tf.constant([2.0]), LETTER)),
-}
 LETTER = tf.constant([False, False, True, True])
+SEARCHES = {
+    "greedy": Greedy(),
+    "beam": PrefixBeam(5, 3, horizon=30),
+    "language": PrefixBeam(6, **FUSED, horizon=30),
+    "certain": PrefixBeam(6, certain=0.6, **FUSED, horizon=30),
+    "boosts": PrefixBeam(6, horizon=30, boosts=Boosts(tf.constant([[2, 3, 2]]), tf.constant([2.0]), LETTER)),
+}
 
 
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_frames_that_come_some_at_a_time_spell_the_same(name, size):
-    search, lengths = SEARCHES[name](), np.array([60, 33, 0])
+    search, lengths = SEARCHES[name], np.array([60, 33, 0])
     log_probs = outputs(3, 60, 4, seed=4, peak=6.0).numpy()
     whole = searched(search, log_probs, lengths)
     state, spans = search.start(3), lattice(log_probs)
