@@ -96,17 +96,31 @@ def test_2_padding_does_not_matter(case):
     padding_does_not_matter(case, case.pipe)
 
 
-ASK = """
+SERVE = """
 import json, pathlib, sys
 import tensorflow as tf, tensorflow_text
-model, questions = sys.argv[1:]
-serve = tf.saved_model.load(model).signatures["serving_default"]
-forms = serve.structured_input_signature[1]
-inputs = {n: tf.io.parse_tensor((pathlib.Path(questions) / n).read_bytes(), form.dtype) for n, form in forms.items()}
-out = {name: value.numpy().tolist() for name, value in serve(**inputs).items()}
-assert "seqkit" not in sys.modules
-print(json.dumps(out, default=lambda value: value.decode()))
+for line in sys.stdin:
+    model, questions = json.loads(line)
+    serve = tf.saved_model.load(model).signatures["serving_default"]
+    forms = serve.structured_input_signature[1]
+    inputs = {n: tf.io.parse_tensor((pathlib.Path(questions) / n).read_bytes(), form.dtype) for n, form in forms.items()}
+    out = {name: value.numpy().tolist() for name, value in serve(**inputs).items()}
+    assert "seqkit" not in sys.modules
+    print(json.dumps(out, default=lambda value: value.decode()), flush=True)
 """
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A process without seqkit that serves exports: a function of an export and of a directory with a batch of its inputs."""
+    command = [sys.executable, "-I", "-W", "ignore", "-c", SERVE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=os.sep) as process:
+
+        def ask(model, questions):
+            print(json.dumps([str(model), str(questions)]), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
 
 
 def as_numpy(value):
@@ -118,14 +132,12 @@ def as_numpy(value):
     return np.array(value)
 
 
-def test_3_what_is_exported_is_what_is_called(case, exported, tmp_path):
+def test_3_what_is_exported_is_what_is_called(case, exported, server, tmp_path):
     # A second route to what `export` checks by itself: another program, other inputs, each field against the call.
     inputs = [*case.inputs, *case.edges]
     for name, value in case.pipe.frontend.collate(inputs).items():
         (tmp_path / name).write_bytes(tf.io.serialize_tensor(tf.constant(value)).numpy())
-    command = [sys.executable, "-I", "-W", "ignore", "-c", ASK, str(exported(case)), str(tmp_path)]
-    out = subprocess.run(command, capture_output=True, text=True, cwd=os.sep, check=True).stdout
-    served = json.loads(out.splitlines()[-1])
+    served = server(exported(case), tmp_path)
     assert set(served) == set(case.pipe.answer(batch_of(case.pipe, inputs)))
     head = case.pipe.model.head
     for row, answer in enumerate(case.pipe(inputs)):
