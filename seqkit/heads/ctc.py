@@ -256,11 +256,13 @@ class CTCHead(Head):
         Returns:
             `text` `(batch,)` strings; `score` `(batch,)`; `characters` `(batch, longest)` strings, "" in the padding, with
             `left`, `right` (of the spans) and `confidence` `(batch, longest)`, 0 there; `alternatives` `(batch, n)` strings,
-            best first, and `alternative_scores` `(batch, n)`; numbers are float32.
+            best first, and `alternative_scores` `(batch, n)`; numbers are float32. Texts are without space around them, but
+            `characters` has every one that was read.
         """
         search = self._search(asked)
         state = self._read(search, states, lengths, spans, self._start(search, tf.shape(states)[0]))
-        return self._answer(search.hypotheses(state), state["lowest"])
+        answer = self._answer(search.hypotheses(state), state["lowest"])
+        return {**answer, **{name: tf.strings.strip(answer[name]) for name in ("text", "alternatives")}}
 
     def _answer(self, found, lowest):
         """`Hypotheses`, and the lowest probability of a blank `(batch,)` -> the fields of `decode`."""
@@ -302,14 +304,19 @@ class CTCHead(Head):
         return replace(answer, final=False)
 
     def typed(self, text, score, characters, left, right, confidence, alternatives, alternative_scores, settled=None):
-        """One row of `decode`, or of `step`, as NumPy has it -> a `Transcript`."""
+        """One row of `decode`, or of `step`, as NumPy has it -> a `Transcript`: without space around it."""
         places = zip(characters.tolist(), left.tolist(), right.tolist(), confidence.tolist())
-        others = zip(alternatives.tolist(), alternative_scores.tolist())
+        characters = [Character(character.decode(), *place) for character, *place in places if character]
+        inside = [place for place, character in enumerate(characters) if character.character.strip()]
+        shares = {}
+        for other, share in zip(alternatives.tolist(), alternative_scores.tolist()):
+            other = other.decode().strip()
+            shares[other] = shares.get(other, 0.0) + share
         return Transcript(
-            text.decode(),
+            text.decode().strip(),
             float(score),
-            [Character(character.decode(), *place) for character, *place in places if character],
-            [(other.decode(), share) for other, share in others if share > 0],
+            characters[inside[0] : inside[-1] + 1] if inside else [],
+            sorted(((other, share) for other, share in shares.items() if share > 0), key=lambda pair: -pair[1]),
         )
 
     def stitched(self, answers, begins):

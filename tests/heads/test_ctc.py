@@ -168,6 +168,22 @@ def test_the_answer_says_what_is_written_and_where(settings):
     assert sum(shares) == pytest.approx(1) and shares == sorted(shares, reverse=True)
 
 
+@pytest.mark.parametrize("settings", [{"beam": 1}, {"beam": 4}])
+def test_space_around_a_text_is_no_part_of_it(settings):
+    made = one_hot_head(**settings)
+    path = np.eye(5, dtype="float32")[[[1, 0, 2, 1, 3, 0, 1, 1]]] * 4
+    found = {name: value.numpy()[0] for name, value in made.decode(path, np.array([8])).items()}
+    answer = made.typed(**found)
+    assert answer.text == found["text"].decode() == "a b"
+    assert "".join(c.character for c in answer.characters) == "a b" and answer.characters[0].left == 2
+    texts = [text for text, _ in answer.alternatives]
+    assert texts[0] == "a b" and len(set(texts)) == len(texts) and all(text == text.strip() for text in texts)
+    assert sum(share for _, share in answer.alternatives) == pytest.approx(1)
+    nothing = made.decode(np.eye(5, dtype="float32")[[[0, 1, 0]]] * 4, np.array([3]))
+    answer = made.typed(**{name: value.numpy()[0] for name, value in nothing.items()})
+    assert answer.text == "" and answer.characters == []
+
+
 def test_the_fields_of_the_answer_are_those_of_the_result():
     found = head().decode(STATES, LENGTHS)
     flat = {"text", "score", "characters", "left", "right", "confidence", "alternatives", "alternative_scores"}
@@ -229,7 +245,7 @@ def test_calibrating_makes_the_score_the_share_of_right_characters():
 
 def test_a_text_that_the_language_model_does_not_expect_scores_lower():
     truths = [TEXTS[place % 4] for place in range(40)]
-    texts = [truth if place < 30 else "ééé " for place, truth in enumerate(truths)]
+    texts = [truth if place < 30 else "ééé" for place, truth in enumerate(truths)]
     made = one_hot_head(language_model=LANGUAGE)
     made.calibrate(transcripts([0.9] * 40, texts), truths)
 
@@ -238,8 +254,8 @@ def test_a_text_that_the_language_model_does_not_expect_scores_lower():
         found = made.decode(log_probs, np.array([len(path)], "int32"))
         return found["text"].numpy()[0].decode(), float(found["score"][0])
 
-    (usual, high), (unusual, low), (nothing, middle) = answered([2, 3, 0, 3, 2]), answered([4, 0, 4, 0, 4, 1]), answered([0, 0])
-    assert (usual, unusual, nothing) == ("abba", "ééé ", "") and high > middle > low
+    (usual, high), (unusual, low), (nothing, middle) = answered([2, 3, 0, 3, 2]), answered([4, 0, 4, 0, 4]), answered([0, 0])
+    assert (usual, unusual, nothing) == ("abba", "ééé", "") and high > middle > low
     # By another route: both are equally sure, so their logits differ by what the language model says alone.
     surprise = np.log(LANGUAGE.perplexity([unusual])) - np.log(LANGUAGE.perplexity([usual]))
     assert np.log(high / (1 - high)) - np.log(low / (1 - low)) == pytest.approx(float(made.language) * surprise, rel=0.02)
