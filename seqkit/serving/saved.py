@@ -168,6 +168,7 @@ def read(directory):
 
 
 def _round(path):
+    """Rounds weights to float16, and packs them: their exponents are much alike, and an eighth goes."""
     import h5py
 
     whole = path.with_name("whole.h5")
@@ -177,7 +178,8 @@ def _round(path):
         def copy(name, item):
             if isinstance(item, h5py.Dataset):
                 half = item.dtype == "float32" and item.shape != ()
-                target.create_dataset(name, data=item[()].astype("float16") if half else item[()])
+                packed = {"compression": "gzip", "shuffle": True, "chunks": item.shape} if half and item.size > 4096 else {}
+                target.create_dataset(name, data=item[()].astype("float16") if half else item[()], **packed)
             else:
                 target.require_group(name)
 
