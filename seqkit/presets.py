@@ -16,6 +16,7 @@ from seqkit.tasks import ALIASES, build
 DEFAULTS = {  # what a task's name alone loads
     "handwriting-recognition": "handwriting-fr",
     "sentiment-analysis": "sentiment-en",
+    "speech-to-text": "speech-en",
     "stroke-recognition": "digits-strokes",
 }
 _LOADING = threading.Lock()

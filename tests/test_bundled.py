@@ -11,8 +11,13 @@ import pytest
 import seqkit
 
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
-LARGEST = {"digits-strokes": 1_000_000, "handwriting-fr": 8_000_000, "sentiment-en": 6_000_000}  # bytes
-LINE = Path(__file__).with_name("line.jpg")
+LARGEST = {
+    "digits-strokes": 1_000_000,
+    "handwriting-fr": 8_000_000,
+    "sentiment-en": 6_000_000,
+    "speech-en": 10_000_000,
+}  # bytes
+LINE, SPOKEN = (Path(__file__).with_name(name) for name in ("line.jpg", "spoken.flac"))
 
 
 @functools.cache
@@ -25,7 +30,7 @@ def bundled(name):
 def test_bundled_weights_answer_as_recorded(name):
     pipe = bundled(name)
     (given,), told = pipe.task.inputs, pipe.task.target
-    inputs = [LINE.parent / row[given] if given == "image" else row[given] for row in RECORDED[name]]
+    inputs = [LINE.parent / row[given] if given in ("image", "audio") else row[given] for row in RECORDED[name]]
     for answer, recorded in zip(pipe(inputs), RECORDED[name], strict=True):
         assert getattr(answer, told) == recorded[told], recorded[given]
         np.testing.assert_allclose(answer.score, recorded["score"], atol=1e-4)
@@ -50,3 +55,4 @@ def test_the_function_of_a_task_answers_by_its_default():
     assert seqkit.analyze_sentiment(text) == bundled("sentiment-en")(text)
     assert len(seqkit.analyze_sentiment([text, text])) == 2
     assert seqkit.read_handwriting(LINE) == bundled("handwriting-fr")(LINE)
+    assert seqkit.transcribe(SPOKEN) == bundled("speech-en")(SPOKEN)

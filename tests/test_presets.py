@@ -149,7 +149,7 @@ def test_impossible_settings_are_refused(name, value):
         seqkit.build("sentiment-analysis", **{name: value})
 
 
-@pytest.mark.parametrize("name", ["sentiment-fr", "../elsewhere", "", "speech-to-text"])
+@pytest.mark.parametrize("name", ["sentiment-fr", "../elsewhere", "", "translation"])
 def test_an_unknown_name_lists_the_known_ones(name):
     tasks = ", ".join(sorted(presets.DEFAULTS))
     with pytest.raises(ValueError, match=rf"Expected a task \({tasks}\), a bundled name"):

@@ -1,6 +1,7 @@
 """The README's Python runs as it stands, on the manifests that it names."""
 
 import re
+import shutil
 from pathlib import Path
 
 import matplotlib
@@ -19,15 +20,20 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
         Path(f"{name}.tsv").write_text("text\tlabel\n" + rows)
     Path("more.csv").write_text("review,label\n" + "your parcel waits here,phishing\nsee you soon,ham\n" * 9)
     line = Path(__file__).with_name("line.jpg")
+    shutil.copy(Path(__file__).with_name("spoken.flac"), "erase.flac")
     Path("my-lines").mkdir()
     for picture in ("line.png", "page.png", "my-lines/one.png"):
         Image.open(line).save(picture)
     Path("my-lines/one.gt.txt").write_text("William Steinway est né à Seesen en Allemagne,", encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert names["answer"].text.startswith("William") and Path("exports/handwriting/1/saved_model.pb").exists()
-    assert names["why"].answer.label and Path("exports/sentiment/1/saved_model.pb").exists()
+    assert names["answer"].words[0].text == "erase" and Path("exports/handwriting/1/saved_model.pb").exists()
+    assert (
+        names["why"].answer.label
+        and Path("exports/sentiment/1/saved_model.pb").exists()
+        and Path("exports/speech/1/saved_model.pb").exists()
+    )
     assert set(seqkit.pipeline("models/mine")("win cash now 3").scores) == {"spam", "ham", "phishing"}
