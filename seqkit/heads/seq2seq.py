@@ -19,7 +19,7 @@ from seqkit.lengths import mask_of
 from seqkit.metrics import fit_sigmoid, sentence_quality, translation
 from seqkit.parts import END, START, UNKNOWN, Head
 from seqkit.results import Translation
-from seqkit.search.beam import LOWEST, Hypotheses, beam_search, free_after, pointers_of, with_copies
+from seqkit.search.beam import LOWEST, Hypotheses, Prefix, beam_search, free_after, pointers_of, with_copies
 
 ATTENTION = {"additive": lambda units: AdditiveAttention(units), "multiplicative": lambda units: MultiplicativeAttention()}
 _MORE = 10  # pieces that a text may have beside its share of the states
@@ -234,7 +234,7 @@ class Seq2SeqHead(Head):
         """What a call may ask for.
 
         Args:
-            prefix: `str`, how each text begins.
+            prefix: `str`, how each text begins; it may end inside a word, which is then gone on with.
             temperature: float; above 0 texts are drawn: at 1 as the model finds them probable, below it the likelier ones more.
             top_k: int, pieces that each is drawn from, the likeliest; 0 for all.
             top_p: float, the share of the probability that the likeliest pieces that each is drawn from have together.
@@ -321,6 +321,20 @@ class Seq2SeqHead(Head):
         pieces = self.tokenizer.spelt(ids)
         return pieces if texts is None else tf.where(ids == UNKNOWN, tf.gather(texts, copied, batch_dims=1), pieces)
 
+    def _prefix(self, text):
+        """How each text begins, `()` string, as `beam_search` has it: a piece writes as many places as it has bytes."""
+        begin = tf.strings.reduce_join(self.tokenizer.spelt(self._plain.encode(text[None])[0]))
+        begin += tf.where(tf.strings.regex_full_match(text, r"(?s).*\S\s+"), " ", "")  # the next word is another
+        spelt = self.tokenizer.spelt(tf.range(self.tokenizer.size))
+        sizes = tf.strings.length(spelt)
+        longest, places = tf.reduce_max(sizes), tf.strings.length(begin)
+        pieces = tf.io.decode_raw(spelt, tf.uint8, fixed_length=longest)
+        within = tf.range(longest)
+        there = tf.range(places + 1)[:, None] + within  # (places + 1, longest)
+        ahead = tf.gather(tf.pad(tf.io.decode_raw(begin, tf.uint8), [[0, longest + 1]]), there)
+        same = (pieces == ahead[:, None]) | (within >= sizes[:, None]) | (there >= places)[:, None]
+        return Prefix(tf.reduce_all(same, axis=2) & (sizes > 0), sizes)
+
     def _drawn(self, states, lengths, texts, prefix, asked):
         """One text of each row, drawn, and no others."""
 
@@ -360,8 +374,7 @@ class Seq2SeqHead(Head):
         if asked is None:
             found = self._found(states, lengths, texts, self.beam, **self._penalties)
         else:
-            ids, count = self._plain.encode(asked["prefix"][None])
-            prefix = tf.boolean_mask(ids[0, : count[0]], ids[0, : count[0]] != END)
+            prefix = self._prefix(asked["prefix"])
             found = tf.cond(
                 asked["temperature"] > 0,
                 lambda: self._drawn(states, lengths, texts, prefix, asked),

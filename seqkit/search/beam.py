@@ -37,6 +37,18 @@ class Hypotheses(NamedTuple):
     weights: Any
 
 
+class Prefix(NamedTuple):
+    """What each text begins with, in whatever pieces, of which the last may go on beyond it.
+
+    Attributes:
+        fits: `(places + 1, vocabulary)` bool, which pieces go on as it does, by how many of its places are written.
+        sizes: `(vocabulary,)` int32, how many places each piece writes.
+    """
+
+    fits: Any
+    sizes: Any
+
+
 class _Alive(NamedTuple):
     """The rows that are not over, and their hypotheses that go on."""
 
@@ -46,6 +58,7 @@ class _Alive(NamedTuple):
     tokens: Any  # (active, beam), the last piece
     log_probs: Any  # (active, beam)
     coverage: Any  # (active, beam, steps), attention that each step of the source has had
+    place: Any  # (active, beam), how much of the prefix is written
     free: Any  # (active, beam, steps) bool, steps that can be copied, and have not been
     history: Any  # (active, beam, longest, 3): each piece, what it copies, and its place in the beam
 
@@ -73,7 +86,7 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
         length_penalty, coverage_penalty: alpha and beta of Wu et al. (2016): a score is the log probability over
             `((5 + length) / 6) ** alpha`, and to it beta times the sum over the source of `log(min(attention, 1))`.
         no_repeat: int, a sequence of so many pieces stands in a text only once; 0 allows all.
-        prefix: `(pieces,)` int32, what each text begins with; None for nothing.
+        prefix: `Prefix`; None for nothing.
         perturb: function of log probabilities and the step, from 0 -> what the next piece is chosen by; for a beam of 1.
 
     Returns:
@@ -81,6 +94,8 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
     """
     copyable, limits = memory["copyable"], memory["limit"]
     rows, steps, longest = tf.shape(limits)[0], tf.shape(copyable)[1], tf.maximum(tf.reduce_max(limits), 1)
+
+    written = None if prefix is None else tf.shape(prefix.fits)[0] - 1  # places, all of them
 
     def penalised(log_probs, lengths, coverage, memory):
         scores = log_probs / ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** length_penalty
@@ -96,10 +111,8 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
         if no_repeat:
             log_probs = _without_repeats(log_probs, alive.history[..., 0], t, no_repeat)
         if prefix is not None:
-            forced = (tf.range(tf.shape(log_probs)[2]) == tf.pad(prefix, [[0, 1]])[tf.minimum(t, tf.size(prefix))]) & (
-                t < tf.size(prefix)
-            )
-            log_probs = tf.where(forced, tf.maximum(log_probs, _FORCED), tf.where(t < tf.size(prefix), LOWEST, log_probs))
+            forced = tf.where(tf.gather(prefix.fits, alive.place), tf.maximum(log_probs, _FORCED), LOWEST)
+            log_probs = tf.where((alive.place < written)[:, :, None], forced, log_probs)
         where = tf.broadcast_to(alive.row[:, None], [tf.shape(alive.row)[0], 1])
         attention = attention.write(t, tf.scatter_nd(where, weights, [rows, beam, steps]))
 
@@ -130,9 +143,12 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
         )
         copied = _of(pointers, parents)
         free = free_after(_of(alive.free, parents), tokens, copied)
+        place = _of(alive.place, parents)
+        if prefix is not None:
+            place = tf.minimum(place + tf.gather(prefix.sizes, tokens), written)
         entry = tf.stack([tokens, copied, parents], axis=2)
         history = tf.where((tf.range(longest) == t)[:, None], entry[:, :, None], _of(alive.history, parents))
-        alive = alive._replace(free=free, history=history)
+        alive = alive._replace(place=place, free=free, history=history)
 
         # At its limit a row takes what it has.
         late = (t + 1 >= alive.memory["limit"])[:, None] & (alive.log_probs > _NONE)
@@ -159,6 +175,7 @@ def beam_search(step, state, memory, beam, length_penalty=0.0, coverage_penalty=
         tokens=tf.fill([rows, beam], START),
         log_probs=tf.tile([[0.0] + [LOWEST] * (beam - 1)], [rows, 1]),  # all begin alike: one is enough
         coverage=tf.zeros([rows, beam, steps]),
+        place=tf.zeros([rows, beam], tf.int32),
         free=tf.repeat(copyable[:, None], beam, axis=1),
         history=tf.zeros(tf.stack([rows, beam, longest, 3]), tf.int32),
     )

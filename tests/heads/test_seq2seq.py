@@ -109,12 +109,25 @@ def test_a_prefix_is_how_the_text_begins_and_a_seed_decides_what_is_drawn():
     answers = pipe(["red dog", "one"], prefix="Hund")
     assert all(answer.text.startswith("Hund") for answer in answers)
     assert pipe("red dog", prefix="Zürich 😀").text.startswith("Zürich 😀")
+    assert pipe("red dog", prefix="rot Hun").text.startswith("rot Hun")
+    assert pipe("red dog", prefix="rot ").text.startswith("rot ")
     drawn = [pipe("red dog", temperature=3.0, seed=seed).text for seed in (1, 1, 2, 3)]
     assert drawn[0] == drawn[1] and len(set(drawn)) > 1
     assert pipe("red dog", temperature=1.0, top_k=1).text == pipe("red dog", temperature=5.0, top_p=1e-6).text
     for wish, message in (({"prefix": 3}, "prefix must be a text"), ({"top_p": 2}, "top_p must be a number from 0 to 1")):
         with pytest.raises(ValueError, match=message):
             pipe("red dog", **wish)
+
+
+@pytest.mark.parametrize("text, begin", [("Zü", " Zü"), ("two  Hun", " two Hun"), ("one ", " one "), ("", "")])
+def test_pieces_fit_a_prefix_wherever_it_is_cut(text, begin):
+    head = TRANSLATION.pipe.model.head
+    fits, sizes = head._prefix(tf.constant(text))
+    spelt = head.tokenizer.spelt(tf.range(head.tokenizer.size)).numpy().tolist()
+    rests = [begin.encode()[at:] for at in range(len(begin.encode()) + 1)]
+    assert fits.shape[0] == len(rests) and sizes.numpy().tolist() == [len(each) for each in spelt]
+    for rest, row in zip(rests, fits.numpy()):
+        assert row.tolist() == [bool(each) and (rest.startswith(each) or each.startswith(rest)) for each in spelt]
 
 
 def test_a_text_too_long_for_its_source_is_refused():

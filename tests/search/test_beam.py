@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from seqkit.parts import END, START, UNKNOWN
-from seqkit.search.beam import LOWEST, beam_search
+from seqkit.search.beam import LOWEST, Prefix, beam_search
 
 VOCABULARY, WIDTH, STEPS = 9, 5, 4
 RANDOM = np.random.default_rng(3)
@@ -46,7 +46,7 @@ def plain_step(token, h, row):
     return logits - np.log(np.exp(logits).sum()), weights, h
 
 
-def plain_search(row, beam, alpha=0.0, beta=0.0, no_repeat=0, prefix=(), copyable=()):
+def plain_search(row, beam, alpha=0.0, beta=0.0, no_repeat=0, prefix="", copyable=()):
     """Pieces and score of each finished hypothesis of a row, best first, and the attention of the best."""
     alive = [([], 0.0, np.zeros(WIDTH), [], START)]
     pool = []
@@ -74,7 +74,11 @@ def plain_search(row, beam, alpha=0.0, beta=0.0, no_repeat=0, prefix=(), copyabl
                     runs = [whole[at : at + size] for at in range(len(whole) - size + 1)]
                     if runs.count(runs[-1]) > 1:
                         continue
-                if t < len(prefix) and piece != prefix[t]:
+                so_far = "".join(SPELT[each] for each in pieces)
+                written = so_far + SPELT[piece]
+                if len(so_far) < len(prefix) and not (
+                    SPELT[piece] and (prefix.startswith(written) or written.startswith(prefix))
+                ):
                     continue
                 if np.isfinite(log_probs[piece]):
                     grown.append((whole, log_prob + log_probs[piece], h, weights, attention, piece))
@@ -94,13 +98,15 @@ def plain_search(row, beam, alpha=0.0, beta=0.0, no_repeat=0, prefix=(), copyabl
     return pool
 
 
+SPELT = ["", "", "", "", "a", "b", "ab", "ba", "abb"]  # what pieces write, for prefixes
 CASES = [
     {},
     {"length_penalty": 1.0},
     {"length_penalty": 0.6, "coverage_penalty": 0.4},
     {"no_repeat": 1},
     {"no_repeat": 2},
-    {"prefix": (5, 7)},
+    {"prefix": "abab"},
+    {"prefix": "b", "length_penalty": 1.0},
 ]
 
 
@@ -109,7 +115,9 @@ CASES = [
 def test_it_finds_what_a_plain_search_finds_row_by_row(beam, settings):
     given = dict(settings)
     if "prefix" in given:
-        given["prefix"] = tf.constant(given["prefix"])
+        rests = [given["prefix"][at:] for at in range(len(given["prefix"]) + 1)]
+        fits = [[bool(s) and (rest.startswith(s) or s.startswith(rest)) for s in SPELT] for rest in rests]
+        given["prefix"] = Prefix(tf.constant(fits), tf.constant([len(spelt) for spelt in SPELT]))
     names = {"length_penalty": "alpha", "coverage_penalty": "beta"}
     found = search(beam, **given)
     for row in range(len(LIMITS)):
