@@ -83,6 +83,10 @@ class Frontend(tf.Module):
         """One raw input -> what `batch` gathers; a ValueError that begins with `name` for one that is no such input."""
         raise NotImplementedError
 
+    def is_one(self, item):
+        """Whether a tuple is one input, not many."""
+        return False
+
     def part(self, item, name):
         """A part of an input that comes in parts -> what `batch` gathers; a part may be empty."""
         return self.read(item, name)

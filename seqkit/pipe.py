@@ -160,7 +160,8 @@ class Pipeline:
             raise ValueError(f"batch_size must be at least 1; received {batch_size}.")
         if hasattr(inputs, "__next__"):
             return self._answers(inputs, batch_size, batch_size, asked)
-        many = isinstance(inputs, (list, tuple, collections.deque)) or _holds_texts(inputs)
+        one = isinstance(inputs, tuple) and self.frontend.is_one(inputs)
+        many = (isinstance(inputs, (list, tuple, collections.deque)) and not one) or _holds_texts(inputs)
         answers = list(self._answers(inputs if many else [inputs], batch_size, _AHEAD, asked))
         return answers if many else answers[0]
 

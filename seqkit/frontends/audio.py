@@ -7,6 +7,8 @@ same settings. A call takes WAVE files of any rate and number of channels (`wave
 a stream takes samples at 16 kHz. Spans are seconds. Left out: reading files (`media/sounds.py`).
 """
 
+import numbers
+
 import numpy as np
 import tensorflow as tf
 
@@ -59,7 +61,7 @@ class AudioFrontend(Frontend):
 
         Args:
             item: as of `media.sounds.read_sound`: a path, the bytes of a file, a file object, an array at 16 kHz, a dict with
-                "array" and "sampling_rate"; within a list also a pair of an array and its rate.
+                "array" and "sampling_rate", a pair of an array and its rate.
             name: how errors name it.
 
         Raises:
@@ -71,6 +73,10 @@ class AudioFrontend(Frontend):
                 f"{name}: expected at most {MOST_SECONDS // 3600} hours; received {duration(source) / 3600:.1f}. Split it."
             )
         return source
+
+    def is_one(self, item):
+        """A pair of an array and its rate is one recording, for a number is none."""
+        return len(item) == 2 and any(isinstance(part, numbers.Real) for part in item)
 
     def part(self, item, name):
         """A part of a recording -> `(samples,)` float32: an array at 16 kHz, or the bytes of 16-bit samples, little-endian."""

@@ -9,6 +9,15 @@ from seqkit.frontends import audio
 from seqkit.heads.stitching import stitch
 
 
+def test_an_array_and_its_rate_are_one_recording():
+    pipe, sound = SPEECH.pipe, spoken("abc", rate=8000)
+    answer = pipe((sound, 8000))
+    assert answer == pipe((8000, sound)) == pipe([(sound, 8000)])[0] == pipe({"array": sound, "sampling_rate": 8000})
+    assert [each.text for each in pipe(((sound, 8000), (sound, 8000)))] == [answer.text] * 2
+    with pytest.raises(ValueError, match="Item 0: expected"):
+        pipe((sound, 8.5))
+
+
 def test_hot_words_are_found_where_they_are_boosted():
     sound = spoken("ab")
     plain, hot = SPEECH.pipe(sound), SPEECH.pipe(sound, hot_words={"cab": 60.0})
