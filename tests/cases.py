@@ -212,11 +212,7 @@ SPEECH = Case(
 
 # Forwards only, with a normalisation by what was heard so far: one reads on while somebody speaks.
 LIVE = dataclasses.replace(
-    SPEECH,
-    variant="-live",
-    settings={**SPEECH.settings, "bidirectional": False, "lookahead": 2},
-    epochs=300,
-    parts=(160, 1600, 16001),
+    SPEECH, variant="-live", settings={**SPEECH.settings, "bidirectional": False, "lookahead": 2}, parts=(160, 1600, 16001)
 )
 
 
