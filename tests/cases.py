@@ -1,8 +1,4 @@
-"""One tiny case a task, for the laws: trained in seconds on made-up examples, nothing read from outside the project.
-
-Convention: a case's examples are of unlike lengths, and its `batch_steps` puts them into batches of one shape, each of which
-is a program to compile: that takes most of the time of the laws.
-"""
+"""One tiny case a task, for the laws: trained in seconds on made-up examples, nothing read from outside the project."""
 
 import dataclasses
 import functools
@@ -42,15 +38,12 @@ class Case:
     def build(self, **settings) -> Pipeline:
         return seqkit.build(self.name, **{**self.settings, **settings})
 
-    def fit(self, pipe, **options):
-        """Trains a pipeline on the examples for a moment; returns its history."""
-        usual = {"epochs": 1, "batch_steps": self.batch_steps, "learning_rate": 5e-3, "verbose": False}
-        return pipe.fit(self.examples, **{**usual, **options})
-
     def train(self, **options):
         """A new pipeline, trained for a moment; the same each time."""
         pipe = self.build()
-        self.fit(pipe, **options)
+        pipe.fit(
+            self.examples, verbose=False, **{"epochs": 2, "batch_steps": self.batch_steps, "learning_rate": 5e-3, **options}
+        )
         return pipe
 
     @functools.cached_property
@@ -67,7 +60,7 @@ SENTIMENT = Case(
         (f"{start} {word} {noun}", label)
         for label, words in WORDS.items()
         for word in words.split()
-        for start, noun in (("it was such a", "film, really"), ("what a very", "book, really"), ("they told us a", "story"))
+        for start, noun in (("a", "film"), ("such a", "story"), ("what a very", "book, really"))
     ],
     inputs=["good", "a bad film", "so dull and grey and long a story that nobody sits through it twice", "fine, fine"],
     edges=[
@@ -85,7 +78,6 @@ SENTIMENT = Case(
     ],
     refused=[(3.5, "Item 0: expected a text .*float 3.5"), (None, "Item 0.*NoneType"), ({"text": "x"}, "Item 0.*dict")],
     bad_target="splendid",
-    batch_steps=216,
 )
 RANDOM = np.random.default_rng(0)
 SHAPES = {"L": [(0, 3), (0, 0), (2, 0)], "O": [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)], "V": [(0, 2), (1, 0), (2, 2)]}
@@ -122,17 +114,15 @@ STROKES = Case(
         (np.array([(0, 0), (0, np.nan)]), "Item 0: expected finite x and y .*point 1"),
     ],
     bad_target="X",
-    batch_steps=100,
 )
 
 # Forwards only and without a box: nothing is read twice while one draws.
 ONE_WAY = dataclasses.replace(
     STROKES,
     variant="-one-way",
-    settings={**STROKES.settings, "box": "none", "bidirectional": False, "spacing": 0.24},
+    settings={**STROKES.settings, "box": "none", "bidirectional": False},
     edges=[item for item in STROKES.edges if np.abs(np.asarray(item)).max() < 1e29],
-    refused=[*STROKES.refused, (np.array([(1e29, 0), (-1e29, 1)]), "Item 0: expected a way of at most 65536 steps of 0.24")],
-    batch_steps=360,
+    refused=[*STROKES.refused, (np.array([(1e29, 0), (-1e29, 1)]), "Item 0: expected a way of at most 65536 steps of 0.25")],
 )
 
 
@@ -146,7 +136,7 @@ def printed(text, height=24, ink=0, paper=255):
 HANDWRITING = Case(
     name="handwriting-recognition",
     settings={"height": 16, "filters": (4, 6, 6, 6, 6), "units": 12, "depth": 1, "dropout": 0.0, "order": 2, "beam": 4},
-    examples=[(printed(text), text) for text in ("one film", "the town", "two rows", "films are") * 4],
+    examples=[(printed(text), text) for text in ("one film", "a street", "two rows", "last one") * 4],
     inputs=[printed("one"), printed("a longer line of a film"), printed("two tower"), printed("to", paper=40, ink=230)],
     edges=[
         np.zeros((1, 1)),
@@ -166,7 +156,7 @@ HANDWRITING = Case(
     ],
     bad_target=" ",
     epochs=150,
-    batch_steps=192,
+    batch_steps=512,
     answered=operator.attrgetter("text"),
 )
 TONES = {"a": 300, "b": 900, "c": 2700, " ": 0}  # hertz of what stands for a letter
@@ -183,7 +173,7 @@ def spoken(text, rate=16000, seed=0):
 SPEECH = Case(
     name="speech-to-text",
     settings={"bands": 12, "filters": 4, "units": 12, "depth": 1, "dropout": 0.0, "order": 2, "beam": 4},
-    examples=[(spoken(text, seed=seed)[80 * seed :], text) for seed, text in enumerate(("ab c", "ca b", "baca", "cb a") * 3)],
+    examples=[(spoken(text, seed=seed), text) for seed, text in enumerate(("abc", "ca b", "bac", "cb") * 3)],
     inputs=[spoken("ab"), spoken("cab a"), spoken("b", seed=4)[:777], spoken("bac b", seed=3)],
     edges=[
         np.zeros(0),
@@ -205,7 +195,7 @@ SPEECH = Case(
     ],
     bad_target=" ",
     epochs=150,
-    batch_steps=192,
+    batch_steps=256,
     answered=operator.attrgetter("text"),
     parts=(500, 1600, 16001),
 )
@@ -236,7 +226,7 @@ SPEAKERS = Case(
     edges=SPEECH.edges,
     refused=SPEECH.refused,
     bad_target="Cid",
-    batch_steps=170,
+    batch_steps=256,
     parts=SPEECH.parts,
 )
 

@@ -89,9 +89,7 @@ def test_pictures_of_lines_and_of_pages(tmp_path):
 def test_train_evaluate_and_export(tmp_path):
     rows = "".join(f"{text}\t{label}\n" for text, label in SENTIMENT.examples)
     (tmp_path / "train.tsv").write_text("text\tlabel\n" + rows)
-    settings = [
-        f"{name}={value}" for name, value in {**SENTIMENT.settings, "epochs": 2, "batch_steps": SENTIMENT.batch_steps}.items()
-    ]
+    settings = [f"{name}={value}" for name, value in {**SENTIMENT.settings, "epochs": 2, "batch_steps": 64}.items()]
     flags = [flag for setting in settings for flag in ("--set", setting)]
     output, train = tmp_path / "model", tmp_path / "train.tsv"
     result = run("train", "sentiment", train, "--validation", train, "--output", output, *flags)

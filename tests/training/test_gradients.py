@@ -122,7 +122,7 @@ def test_a_network_that_keeps_its_state_is_of_no_concern():
 
 
 def test_fit_warns_logs_and_trains_the_same(tmp_path, monkeypatch):
-    options = {"epochs": 2, "batch_steps": SENTIMENT.batch_steps, "verbose": False}
+    options = {"epochs": 2, "batch_steps": 64, "verbose": False}
     plain, watched = SENTIMENT.build(dropout=0.5), SENTIMENT.build(dropout=0.5)
     plain.fit(SENTIMENT.examples, **options)
     monkeypatch.setattr(gradients, "FADED", 1e9)  # whatever the gradients are, they have faded
