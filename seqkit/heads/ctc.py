@@ -226,7 +226,8 @@ class CTCHead(Head):
         return {**search.start(batch), "lowest": tf.ones([batch])}
 
     def step(self, states, lengths, spans, state, last):
-        """Reads what came: as `parts.Head.step`. Beside the fields of `decode` an answer has `settled` `(batch,)` int32."""
+        """Reads what came: as `parts.Head.step`. Beside the fields of `decode` an answer has `settled` `(batch,)` int32; its
+        texts are parts of whole ones, and keep the space around them."""
         search = self._search()
         if last:  # the answer replaces the one before, which had what is settled since
             settled, state = state["settled"], unsettled(state)
