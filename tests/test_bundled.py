@@ -11,12 +11,12 @@ import pytest
 import seqkit
 
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
-LARGEST = {
+LARGEST = {  # bytes
     "digits-strokes": 1_000_000,
     "handwriting-fr": 8_000_000,
     "sentiment-en": 6_000_000,
     "speech-en": 10_000_000,
-}  # bytes
+}
 LINE, SPOKEN = (Path(__file__).with_name(name) for name in ("line.jpg", "spoken.flac"))
 
 

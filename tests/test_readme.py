@@ -27,13 +27,11 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     Path("my-lines/one.gt.txt").write_text("William Steinway est né à Seesen en Allemagne,", encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) == 4
-    names = {}
+    names, answers = {}, []
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert names["answer"].words[0].text == "erase" and Path("exports/handwriting/1/saved_model.pb").exists()
-    assert (
-        names["why"].answer.label
-        and Path("exports/sentiment/1/saved_model.pb").exists()
-        and Path("exports/speech/1/saved_model.pb").exists()
-    )
+        answers.append(names.get("answer"))
+    assert names["why"].answer.label and answers[2].text.startswith("William") and answers[3].words[0].text == "erase"
+    for name in ("sentiment", "handwriting", "speech"):
+        assert Path(f"exports/{name}/1/saved_model.pb").exists()
     assert set(seqkit.pipeline("models/mine")("win cash now 3").scores) == {"spam", "ham", "phishing"}
